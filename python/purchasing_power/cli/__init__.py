@@ -1,0 +1,1 @@
+"""The command line: it parses and calls, and prints a user's mistake as one sentence."""
