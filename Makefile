@@ -47,8 +47,8 @@ integration: ## The package installed into another project, the way a user insta
 	cd integration_tests && ../$(DBT) deps --quiet && ../$(DBT) build
 
 # dev.txt first: demo.txt then takes the same versions, so that one .venv serves both.
-LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	--custom-compile-command 'make lock'
+LOCK_FLAGS := --quiet --universal --no-strip-extras --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 
 lock: ## Write requirements/*.txt again from pyproject.toml
 	@sh scripts/venv.sh dev
