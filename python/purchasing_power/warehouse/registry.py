@@ -1,0 +1,317 @@
+"""The model registry: the table `purchasing_power__models` that dbt creates and scoring reads.
+
+A model goes candidate -> champion -> retired. At most one is champion at any time, because the change
+is one statement inside one transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.warehouse.connection import Connection
+from purchasing_power.warehouse.project import Project
+
+MODELS = "purchasing_power__models"
+MODEL_METRICS = "purchasing_power__model_metrics"
+SETTINGS = "purchasing_power__settings"
+
+_LISTED = (
+    "model_version",
+    "status",
+    "sha256",
+    "feature_hash",
+    "scaling_version",
+    "horizon_days",
+    "trained_at",
+    "train_cutoff",
+    "promoted_at",
+    "metrics",
+    "card",
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A freshly exported model, before it is registered.
+
+    Attributes:
+        model_version: name of the model, unique in the registry.
+        encoder: bytes of the encoder's ONNX graph.
+        head: bytes of the head's ONNX graph.
+        feature_hash: hash of the feature catalogue that the model was trained on.
+        scaling_version: version of the scaling statistics that it was trained with.
+        horizon_days: days after the anchor that it predicts.
+        trained_at: when the training ended, UTC.
+        train_cutoff: the day on or before which the youngest label's window ends.
+        metrics: figures measured on held-back data, by metric.
+        card: everything that stands in the ONNX metadata.
+    """
+
+    model_version: str
+    encoder: bytes = field(repr=False)
+    head: bytes = field(repr=False)
+    feature_hash: str
+    scaling_version: str
+    horizon_days: int
+    trained_at: datetime
+    train_cutoff: date
+    metrics: Mapping[str, float]
+    card: Mapping[str, str]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the encoder's bytes followed by the head's, as scoring checks it."""
+        return hashlib.sha256(self.encoder + self.head).hexdigest()
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """One row of the registry, without the graphs' bytes."""
+
+    model_version: str
+    status: str
+    sha256: str
+    feature_hash: str
+    scaling_version: str
+    horizon_days: int
+    trained_at: datetime | None
+    train_cutoff: date | None
+    promoted_at: datetime | None
+    metrics: Mapping[str, float]
+    card: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One figure of one method on one data set.
+
+    Attributes:
+        dataset: what was predicted, such as `backtest 2017-11-07`.
+        split: which users, such as `all`.
+        method: what predicted, such as `lstm` or `persistence`.
+        metric: name of the figure.
+        value: the figure.
+    """
+
+    dataset: str
+    split: str
+    method: str
+    metric: str
+    value: float
+
+
+class Registry:
+    """Reads and changes the registry of one warehouse."""
+
+    def __init__(self, connection: Connection, project: Project) -> None:
+        """Finds the registry's tables.
+
+        Raises:
+            PurchasingPowerError: dbt has not built them yet.
+        """
+        self._connection = connection
+        self._models = require(connection, project, MODELS)
+        self._metrics = require(connection, project, MODEL_METRICS)
+        self._settings = require(connection, project, SETTINGS)
+
+    def models(self) -> list[RegisteredModel]:
+        """Gives all models, the most recently trained first."""
+        rows = self._connection.fetch(
+            f"select {', '.join(_LISTED)} from {self._models} order by trained_at desc, model_version"
+        )
+        return [_model(row) for row in rows]
+
+    def get(self, model_version: str) -> RegisteredModel:
+        """Gives one model.
+
+        Raises:
+            PurchasingPowerError: no such model is registered.
+        """
+        models = {model.model_version: model for model in self.models()}
+        if model_version not in models:
+            known = ", ".join(models) or "none yet, `purchasing-power train` makes one"
+            raise PurchasingPowerError(
+                f"No model {model_version} is registered: name one of those that are ({known})."
+            )
+        return models[model_version]
+
+    def champion(self) -> RegisteredModel | None:
+        """Gives the model that scores, or None where none was promoted yet."""
+        return next((model for model in self.models() if model.status == "champion"), None)
+
+    def register(self, candidate: Candidate) -> None:
+        """Adds a model as a candidate.
+
+        Raises:
+            PurchasingPowerError: a model of that name is registered already.
+        """
+        if any(model.model_version == candidate.model_version for model in self.models()):
+            raise PurchasingPowerError(
+                f"A model {candidate.model_version} is registered already: train again to get a new version, "
+                "or promote the one that is there."
+            )
+        self._connection.execute(
+            f"""
+            insert into {self._models} (
+                model_version, status, sha256, encoder_onnx, head_onnx, feature_hash, scaling_version,
+                horizon_days, trained_at, train_cutoff, promoted_at, metrics, card
+            ) values (?, 'candidate', ?, ?, ?, ?, ?, ?, ?, ?, null, ?, ?)
+            """,
+            [
+                candidate.model_version,
+                candidate.sha256,
+                candidate.encoder,
+                candidate.head,
+                candidate.feature_hash,
+                candidate.scaling_version,
+                candidate.horizon_days,
+                _naive_utc(candidate.trained_at),
+                candidate.train_cutoff,
+                json.dumps(dict(candidate.metrics)),
+                json.dumps(dict(candidate.card)),
+            ],
+        )
+
+    def promote(self, model_version: str) -> RegisteredModel:
+        """Makes a model the champion, and retires the one that was, at once.
+
+        Raises:
+            PurchasingPowerError: the model is unknown, damaged, or does not fit the features that dbt builds.
+        """
+        model = self.get(model_version)
+        if model.status == "champion":
+            raise PurchasingPowerError(f"Model {model_version} is the champion already: nothing to promote.")
+        self._check_fit(model)
+        self._make_champion(model, promoted_at=_naive_utc(datetime.now(UTC)))
+        return self.get(model_version)
+
+    def rollback(self) -> RegisteredModel:
+        """Makes the model champion that was promoted last before the present champion.
+
+        `promoted_at` stays what it was, so that another rollback goes one further back.
+
+        Raises:
+            PurchasingPowerError: there is no champion, none before it, or the one before does not fit the
+                features that dbt builds.
+        """
+        champion = self.champion()
+        if champion is None or champion.promoted_at is None:
+            raise PurchasingPowerError(
+                "No model was promoted yet, so there is nothing to roll back: "
+                "promote one with `purchasing-power models promote MODEL_VERSION`."
+            )
+        earlier = [
+            model
+            for model in self.models()
+            if model.promoted_at is not None and model.promoted_at < champion.promoted_at
+        ]
+        if not earlier:
+            raise PurchasingPowerError(
+                f"{champion.model_version} is the first champion, so there is none to roll back to: "
+                "promote another with `purchasing-power models promote MODEL_VERSION`."
+            )
+        previous = max(earlier, key=lambda model: (model.promoted_at, model.model_version))
+        self._check_fit(previous)
+        self._make_champion(previous, promoted_at=previous.promoted_at)
+        return self.get(previous.model_version)
+
+    def write_metrics(self, model_version: str, measurements: Iterable[Measurement]) -> None:
+        """Stores a model's figures; those of the same data set, split and method are replaced."""
+        rows = list(measurements)
+        measured_at = _naive_utc(datetime.now(UTC))
+        with self._connection.transaction():
+            for dataset, split, method in sorted({(row.dataset, row.split, row.method) for row in rows}):
+                self._connection.execute(
+                    f"delete from {self._metrics} "
+                    "where model_version = ? and dataset = ? and split = ? and method = ?",
+                    [model_version, dataset, split, method],
+                )
+            for row in rows:
+                self._connection.execute(
+                    f"insert into {self._metrics} "
+                    "(model_version, dataset, split, method, metric, value, measured_at) "
+                    "values (?, ?, ?, ?, ?, ?, ?)",
+                    [model_version, row.dataset, row.split, row.method, row.metric, row.value, measured_at],
+                )
+
+    def metrics(self, model_version: str) -> list[Measurement]:
+        """Gives a model's stored figures, in a stable order."""
+        rows = self._connection.fetch(
+            f"select dataset, split, method, metric, value from {self._metrics} "
+            "where model_version = ? order by all",
+            [model_version],
+        )
+        return [Measurement(**row) for row in rows]
+
+    def _check_fit(self, model: RegisteredModel) -> None:
+        """Refuses what scoring would refuse, before the champion changes."""
+        stored = self._connection.fetch(
+            f"select encoder_onnx, head_onnx from {self._models} where model_version = ?",
+            [model.model_version],
+        )[0]
+        if hashlib.sha256(stored["encoder_onnx"] + stored["head_onnx"]).hexdigest() != model.sha256:
+            raise PurchasingPowerError(
+                f"The bytes of model {model.model_version} do not match its sha256: it was damaged or "
+                "changed, so train a new one with `purchasing-power train`."
+            )
+        settings = self._connection.fetch(
+            f"select feature_hash, scaling_version, horizon_days from {self._settings}"
+        )
+        if len(settings) != 1:
+            raise PurchasingPowerError(
+                f"{self._settings} has {len(settings)} rows, not one: "
+                "run `dbt build --selector purchasing_power_features`."
+            )
+        for name, wanted in settings[0].items():
+            found = getattr(model, name)
+            if found != wanted:
+                raise PurchasingPowerError(
+                    f"Model {model.model_version} was trained with {name} {found}, and dbt now builds "
+                    f"{wanted}: train a new one with `purchasing-power train`, "
+                    "or set the vars back to what they were."
+                )
+
+    def _make_champion(self, model: RegisteredModel, promoted_at: datetime | None) -> None:
+        # One statement: no reader ever sees two champions, or none.
+        with self._connection.transaction():
+            self._connection.execute(
+                f"""
+                update {self._models}
+                set
+                    status = case when model_version = ? then 'champion' else 'retired' end,
+                    promoted_at = case when model_version = ? then ? else promoted_at end
+                where model_version = ? or status = 'champion'
+                """,
+                [model.model_version, model.model_version, promoted_at, model.model_version],
+            )
+
+
+def require(connection: Connection, project: Project, model: str) -> str:
+    """Gives a dbt model's relation name after seeing that dbt has built it.
+
+    Raises:
+        PurchasingPowerError: it is not in the warehouse yet.
+    """
+    relation = project.relation(model)
+    if not connection.exists(relation):
+        raise PurchasingPowerError(
+            f"{relation} is not in the warehouse yet: run `dbt build --selector purchasing_power_features` "
+            f"in {project.project_dir} first."
+        )
+    return relation
+
+
+def _model(row: Mapping[str, Any]) -> RegisteredModel:
+    parsed = {name: json.loads(row[name] or "{}") for name in ("metrics", "card")}
+    return RegisteredModel(**{**row, **parsed})
+
+
+def _naive_utc(moment: datetime) -> datetime:
+    """Gives a moment as the warehouse stores it: UTC without a zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
