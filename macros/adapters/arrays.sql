@@ -1,0 +1,53 @@
+{#- A float array of the given expressions. -#}
+{% macro float_array(values) %}
+    {{ return(adapter.dispatch('float_array', 'purchasing_power')(values)) }}
+{% endmacro %}
+
+{% macro default__float_array(values) %}
+    {{ purchasing_power.unsupported('arrays of floats') }}
+{% endmacro %}
+
+{% macro duckdb__float_array(values) %}
+    {{ return('[\n        ' ~ values | join(',\n        ') ~ '\n    ]') }}
+{% endmacro %}
+
+
+{#- Aggregate: the values of a column as an array, in order. -#}
+{% macro ordered_array(column, order_by) %}
+    {{ return(adapter.dispatch('ordered_array', 'purchasing_power')(column, order_by)) }}
+{% endmacro %}
+
+{% macro default__ordered_array(column, order_by) %}
+    {{ purchasing_power.unsupported('ordered array aggregate') }}
+{% endmacro %}
+
+{% macro duckdb__ordered_array(column, order_by) %}
+    {{ return('list(' ~ column ~ ' order by ' ~ order_by ~ ')') }}
+{% endmacro %}
+
+
+{#- Aggregate: the arrays of a column, in order, laid end to end as one flat array. -#}
+{% macro ordered_flat_array(column, order_by) %}
+    {{ return(adapter.dispatch('ordered_flat_array', 'purchasing_power')(column, order_by)) }}
+{% endmacro %}
+
+{% macro default__ordered_flat_array(column, order_by) %}
+    {{ purchasing_power.unsupported('ordered array aggregate') }}
+{% endmacro %}
+
+{% macro duckdb__ordered_flat_array(column, order_by) %}
+    {{ return('flatten(list(' ~ column ~ ' order by ' ~ order_by ~ '))') }}
+{% endmacro %}
+
+
+{% macro empty_float_array() %}
+    {{ return(adapter.dispatch('empty_float_array', 'purchasing_power')()) }}
+{% endmacro %}
+
+{% macro default__empty_float_array() %}
+    {{ purchasing_power.unsupported('arrays of floats') }}
+{% endmacro %}
+
+{% macro duckdb__empty_float_array() %}
+    {{ return('cast([] as float[])') }}
+{% endmacro %}

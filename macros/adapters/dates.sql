@@ -1,0 +1,28 @@
+{#- Midnight that ends today, in UTC: what lies behind it has not happened yet. -#}
+{% macro tomorrow() %}
+    {{ return('(current_date + 1)') }}
+{% endmacro %}
+
+
+{#- Whole days from one date to a later one. -#}
+{% macro days_between(earlier, later) %}
+    {{ return(adapter.dispatch('days_between', 'purchasing_power')(earlier, later)) }}
+{% endmacro %}
+
+{% macro default__days_between(earlier, later) %}
+    {{ return(dbt.datediff(earlier, later, 'day')) }}
+{% endmacro %}
+
+
+{#- Monday is 0, Sunday 6. -#}
+{% macro day_of_week(date) %}
+    {{ return(adapter.dispatch('day_of_week', 'purchasing_power')(date)) }}
+{% endmacro %}
+
+{% macro default__day_of_week(date) %}
+    {{ purchasing_power.unsupported('day of the week') }}
+{% endmacro %}
+
+{% macro duckdb__day_of_week(date) %}
+    {{ return('(isodow(' ~ date ~ ') - 1)') }}
+{% endmacro %}

@@ -1,0 +1,16 @@
+{#- A 60-bit integer made from columns; summed over rows it is a digest that does not depend on their order. -#}
+{% macro row_digest(columns) %}
+    {{ return(adapter.dispatch('row_digest', 'purchasing_power')(columns)) }}
+{% endmacro %}
+
+{% macro default__row_digest(columns) %}
+    {{ purchasing_power.unsupported('digest of a row') }}
+{% endmacro %}
+
+{% macro duckdb__row_digest(columns) %}
+    {%- set texts = [] -%}
+    {%- for column in columns -%}
+        {%- do texts.append("coalesce(cast(" ~ column ~ " as varchar), '')") -%}
+    {%- endfor -%}
+    {{ return("cast(('0x' || left(md5(concat_ws('|', " ~ texts | join(', ') ~ ')), 15)) as bigint)') }}
+{% endmacro %}

@@ -1,0 +1,51 @@
+{#- The SQL type of a contract type. Money is exact, so that sums do not depend on the order of rows. -#}
+{% macro contract_type(contract_type) %}
+    {{ return({
+        'text': dbt.type_string(),
+        'integer': dbt.type_bigint(),
+        'money': purchasing_power.type_money(),
+        'number': purchasing_power.type_double(),
+        'timestamp': dbt.type_timestamp(),
+    }[contract_type]) }}
+{% endmacro %}
+
+
+{% macro type_money() %}
+    {{ return('decimal(18, 4)') }}
+{% endmacro %}
+
+
+{% macro type_double() %}
+    {{ return(adapter.dispatch('type_double', 'purchasing_power')()) }}
+{% endmacro %}
+
+{% macro default__type_double() %}
+    {{ return('double') }}
+{% endmacro %}
+
+
+{#- A variable-length array of 32-bit floats. -#}
+{% macro type_float_array() %}
+    {{ return(adapter.dispatch('type_float_array', 'purchasing_power')()) }}
+{% endmacro %}
+
+{% macro default__type_float_array() %}
+    {{ purchasing_power.unsupported('arrays of floats') }}
+{% endmacro %}
+
+{% macro duckdb__type_float_array() %}
+    {{ return('float[]') }}
+{% endmacro %}
+
+
+{% macro type_bytes() %}
+    {{ return(adapter.dispatch('type_bytes', 'purchasing_power')()) }}
+{% endmacro %}
+
+{% macro default__type_bytes() %}
+    {{ purchasing_power.unsupported('byte columns') }}
+{% endmacro %}
+
+{% macro duckdb__type_bytes() %}
+    {{ return('blob') }}
+{% endmacro %}

@@ -1,0 +1,13 @@
+{#- Makes every session of the run read times without a zone as UTC. -#}
+{% macro use_utc() %}
+    {{ return(adapter.dispatch('use_utc', 'purchasing_power')()) }}
+{% endmacro %}
+
+{% macro default__use_utc() %}
+    {{ return("set time zone 'UTC'") }}
+{% endmacro %}
+
+{#- dbt-duckdb gives each thread a session of its own, so the setting must be global. -#}
+{% macro duckdb__use_utc() %}
+    {{ return("set global TimeZone = 'UTC'") }}
+{% endmacro %}

@@ -1,0 +1,2 @@
+{% macro check_unless_parsing() %}
+{% endmacro %}

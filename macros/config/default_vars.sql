@@ -1,0 +1,23 @@
+{#- Every var of the package, without its `purchasing_power__` prefix, and its default. -#}
+{% macro default_vars() %}
+    {{ return({
+        'inputs': {},
+
+        'as_of_date': none,
+        'earliest_date': '1990-01-01',
+
+        'horizon_days': 90,
+        'step_grain': 'day',
+        'currency': 'unspecified',
+        'event_types': ['view', 'search', 'cart', 'wishlist'],
+
+        'anchor_every_days': 7,
+        'anchor_min_history_days': 28,
+        'anchor_limit': 52,
+        'validation_share': 0.15,
+        'tier_names': ['lowest', 'low', 'middle', 'high', 'highest'],
+
+        'refit_scaling': false,
+        'scoring_batch_rows': 1024,
+    }) }}
+{% endmacro %}

@@ -1,0 +1,4 @@
+{#- The value of var `purchasing_power__<name>`, or its default. The one way in which the package reads vars. -#}
+{% macro setting(name) %}
+    {{ return(var('purchasing_power__' ~ name, purchasing_power.default_vars()[name])) }}
+{% endmacro %}

@@ -1,0 +1,135 @@
+{#-
+    The context, untransformed, of every row of an anchor relation (user_id, anchor_on, first_seen_on): a select with
+    those columns, steps_before, and one column a catalogue entry. With `labels`, also what the user did in the horizon.
+    Steps and anchors stand in one ordered relation, so each window is one sliding frame and nothing is joined.
+-#}
+{% macro context_windows(anchors, labels=false) %}
+{%- set horizon = purchasing_power.setting('horizon_days') | int -%}
+{%- set catalogue = purchasing_power.context_catalogue() -%}
+{%- set windows = {} -%}
+{%- for entry in catalogue if entry.window is defined -%}
+    {%- do windows.update({purchasing_power.window_name(entry.window): entry.window}) -%}
+{%- endfor -%}
+with
+
+steps as (
+
+    select * from {{ ref('purchasing_power__user_steps') }}
+
+),
+
+anchors as (
+
+    select * from {{ anchors }}
+
+),
+
+points as (
+
+    select
+        user_id,
+        step_on as on_date,
+        1 as is_step,
+        step_on,
+        case when orders > 0 then step_on end as order_on,
+        cast(null as date) as first_seen_on,
+        {% for channel in purchasing_power.channel_catalogue() if channel.level != 'step' -%}
+        {{ channel.name }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from steps
+    union all
+    select
+        user_id,
+        anchor_on as on_date,
+        null as is_step,
+        null as step_on,
+        null as order_on,
+        first_seen_on,
+        {% for channel in purchasing_power.channel_catalogue() if channel.level != 'step' -%}
+        null as {{ channel.name }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from anchors
+
+),
+
+windowed as (
+
+    select
+        user_id,
+        on_date as anchor_on,
+        first_seen_on,
+        is_step,
+        count(is_step) over {{ purchasing_power.window_name([none, 0]) }} as steps_before,
+        {% if labels -%}
+        coalesce(sum(spend) over horizon, 0) as label_spend,
+        coalesce(sum(orders) over horizon, 0) as label_orders,
+        {% endif -%}
+        {% for entry in catalogue if entry.window is defined -%}
+        {{ purchasing_power.windowed_aggregate(entry) }} as {{ entry.name }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from points
+    window
+        {% if labels -%}
+        horizon as (
+            partition by user_id order by on_date
+            range between current row and interval '{{ horizon - 1 }} days' following
+        ),
+        {% endif -%}
+        {% for name, window in windows.items() -%}
+        {{ name }} as (
+            partition by user_id order by on_date
+            range between
+            {% if window[0] is none %}unbounded{% else %}interval '{{ window[0] }} days'{% endif %} preceding
+            and interval '{{ window[1] + 1 }} days' preceding
+        ){{ ',' if not loop.last }}
+        {% endfor %}
+
+),
+
+context as (
+
+    select
+        user_id,
+        anchor_on,
+        first_seen_on,
+        steps_before,
+        {% if labels -%}
+        label_spend,
+        label_orders,
+        {% endif -%}
+        {% for entry in purchasing_power.context_features() -%}
+        {% if entry.window is defined -%}
+        {{ entry.name }}
+        {%- else -%}
+        {{ purchasing_power.render_days_between(entry.sql) }} as {{ entry.name }}
+        {%- endif %}{{ ',' if not loop.last }}
+        {% endfor %}
+    from windowed
+    where is_step is null
+
+)
+{% endmacro %}
+
+
+{#- Name of a window in the window clause. -#}
+{% macro window_name(window) %}
+    {{ return('days_' ~ (window[0] if window[0] is not none else 'all') ~ '_to_' ~ window[1]) }}
+{% endmacro %}
+
+
+{#- A catalogue aggregate, turned into a window function: coalesce(sum(x), 0) -> coalesce(sum(x) over w, 0). -#}
+{% macro windowed_aggregate(entry) %}
+    {{ return(modules.re.sub(
+        '\\b(sum|max|min|count)\\((\\w+)\\)',
+        '\\1(\\2) over ' ~ purchasing_power.window_name(entry.window),
+        entry.sql
+    )) }}
+{% endmacro %}
+
+
+{#- Renders days_between(earlier, later) of catalogue SQL for the engine. -#}
+{% macro render_days_between(sql) %}
+    {{ return(modules.re.sub(
+        '\\bdays_between\\((\\w+), (\\w+)\\)', purchasing_power.days_between('\\1', '\\2'), sql
+    )) }}
+{% endmacro %}

@@ -1,0 +1,48 @@
+{#-
+    The input contract: for each relation its columns in order, each with
+      type      text | integer | money | number | timestamp
+      required  whether a mapping of the relation must give it
+      key       whether it identifies a row (rows that repeat it are duplicates)
+-#}
+{% macro input_contract() %}
+    {{ return({
+        'order_lines': {
+            'order_line_id': {'type': 'text', 'key': true},
+            'order_id': {'type': 'text'},
+            'user_id': {'type': 'text', 'required': true},
+            'ordered_at': {'type': 'timestamp', 'required': true},
+            'product_id': {'type': 'text'},
+            'quantity': {'type': 'number'},
+            'amount': {'type': 'money', 'required': true},
+            'discount_amount': {'type': 'money'},
+        },
+        'browse_events': {
+            'event_id': {'type': 'text', 'key': true},
+            'session_id': {'type': 'text'},
+            'user_id': {'type': 'text', 'required': true},
+            'occurred_at': {'type': 'timestamp', 'required': true},
+            'event_type': {'type': 'text'},
+            'product_id': {'type': 'text'},
+            'event_count': {'type': 'integer'},
+            'duration_seconds': {'type': 'number'},
+        },
+        'reviews': {
+            'review_id': {'type': 'text', 'key': true},
+            'user_id': {'type': 'text', 'required': true},
+            'reviewed_at': {'type': 'timestamp', 'required': true},
+            'product_id': {'type': 'text'},
+            'rating': {'type': 'number'},
+            'review_text': {'type': 'text'},
+        },
+        'products': {
+            'product_id': {'type': 'text', 'required': true, 'key': true},
+            'category': {'type': 'text'},
+            'brand': {'type': 'text'},
+            'list_price': {'type': 'money'},
+        },
+        'customers': {
+            'user_id': {'type': 'text', 'required': true, 'key': true},
+            'signed_up_at': {'type': 'timestamp'},
+        },
+    }) }}
+{% endmacro %}

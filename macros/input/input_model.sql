@@ -1,0 +1,40 @@
+{#-
+    The body of an input model: the user's relation, renamed and typed to the contract.
+    A value that is not of the contract's type becomes NULL; `raw_values` (JSON, built only where it is selected) keeps
+    what was written, so that staging can refuse the row without losing it.
+-#}
+{% macro input_model(input_name) %}
+{%- set columns = purchasing_power.input_contract()[input_name] -%}
+{%- set mappings = purchasing_power.input_mappings(input_name) -%}
+{%- if not mappings %}
+select
+    {% for column, spec in columns.items() -%}
+    cast(null as {{ purchasing_power.contract_type(spec.type) }}) as {{ column }},
+    {% endfor -%}
+    cast(null as {{ dbt.type_string() }}) as raw_values
+where 1 = 0
+{%- endif %}
+{%- for entry in mappings %}
+{%- set given = entry.get('columns', {}) %}
+select
+    {% for column, spec in columns.items() -%}
+    {% if column in given -%}
+    {{ purchasing_power.contract_cast('mapped.' ~ column, spec.type) }} as {{ column }},
+    {% else -%}
+    cast(null as {{ purchasing_power.contract_type(spec.type) }}) as {{ column }},
+    {% endif -%}
+    {% endfor -%}
+    {{ purchasing_power.json_object(given.keys() | list, 'mapped') }} as raw_values
+from (
+    select
+        {% for column in given -%}
+        {{ given[column] }} as {{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ purchasing_power.input_source(entry['relation']) }} as input
+) as mapped
+{%- if not loop.last %}
+
+union all
+{% endif %}
+{%- endfor %}
+{% endmacro %}

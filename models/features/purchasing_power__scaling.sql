@@ -1,0 +1,115 @@
+{#-
+    Append-only: a version, once written, is what models were trained on. A new one is fitted when there is none for the
+    present features, or when purchasing_power__refit_scaling asks for one.
+-#}
+{{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='fail') }}
+
+{%- set horizon = purchasing_power.setting('horizon_days') | int -%}
+{%- set sets = [
+    ('channel', purchasing_power.channel_catalogue()),
+    ('context', purchasing_power.context_features()),
+] -%}
+{%- set double = purchasing_power.type_double() -%}
+with
+
+fit_window as (
+
+    select as_of_date - {{ horizon }} as fitted_before
+    from {{ ref('int_purchasing_power__as_of') }}
+
+),
+
+channel_rows as (
+
+    select steps.*
+    from {{ ref('purchasing_power__user_steps') }} as steps
+    inner join {{ ref('purchasing_power__users') }} as users on steps.user_id = users.user_id
+    cross join fit_window
+    where
+        users.split = 'train'
+        and steps.step_on < fit_window.fitted_before
+
+),
+
+context_rows as (
+
+    select anchors.*
+    from {{ ref('purchasing_power__anchors') }} as anchors
+    cross join fit_window
+    where
+        anchors.split = 'train'
+        and anchors.anchor_on <= fit_window.fitted_before
+
+),
+
+{% for feature_set, entries in sets -%}
+{{ feature_set }}_moments as (
+
+    select
+        count(*) as row_count,
+        {% for entry in entries -%}
+        avg({{ purchasing_power.transformed(entry, feature_set ~ '_rows') }}) as {{ entry.name }}_center,
+        stddev_pop({{ purchasing_power.transformed(entry, feature_set ~ '_rows') }}) as {{ entry.name }}_scale{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ feature_set }}_rows
+
+),
+
+{% endfor -%}
+moments as (
+
+    {% for feature_set, entries in sets -%}
+    {% set is_last_set = loop.last -%}
+    {% for entry in entries -%}
+    select
+        '{{ feature_set }}' as feature_set,
+        {{ loop.index0 }} as position,
+        '{{ entry.name }}' as feature_name,
+        '{{ entry.transform }}' as transform,
+        {{ entry.name }}_center as center,
+        {{ entry.name }}_scale as scale
+    from {{ feature_set }}_moments
+    where row_count > 0
+    {% if not (is_last_set and loop.last) -%}
+    union all
+    {% endif -%}
+    {% endfor -%}
+    {% endfor %}
+
+),
+
+versioned as (
+
+    select
+        substr(
+            md5('{{ purchasing_power.feature_hash() }}' || cast(fit_window.fitted_before as {{ dbt.type_string() }})), 1, 12
+        ) as scaling_version,
+        '{{ purchasing_power.feature_hash() }}' as feature_hash,
+        moments.feature_set,
+        moments.position,
+        moments.feature_name,
+        moments.transform,
+        -- rounded, so that the order in which rows were summed leaves no trace
+        cast(round(moments.center, 6) as {{ double }}) as center,
+        cast(case when moments.scale < 0.000001 then 1 else round(moments.scale, 6) end as {{ double }}) as scale,
+        fit_window.fitted_before,
+        cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S") }}' as {{ dbt.type_timestamp() }}) as fitted_at
+    from moments
+    cross join fit_window
+
+),
+
+fresh as (
+
+    select * from versioned
+    {% if is_incremental() -%}
+    where
+        scaling_version not in (select known.scaling_version from {{ this }} as known)
+        {% if not purchasing_power.setting('refit_scaling') -%}
+        and feature_hash not in (select known.feature_hash from {{ this }} as known)
+        {%- endif %}
+    {%- endif %}
+
+)
+
+select * from fresh

@@ -1,0 +1,35 @@
+with
+
+as_of as (
+
+    select * from {{ ref('int_purchasing_power__as_of') }}
+
+),
+
+newest_scaling as (
+
+    select scaling_version
+    from {{ ref('purchasing_power__scaling') }}
+    where feature_hash = '{{ purchasing_power.feature_hash() }}'
+    order by fitted_at desc, fitted_before desc, scaling_version desc
+    limit 1
+
+),
+
+settings as (
+
+    select
+        as_of.as_of_date,
+        cast({{ purchasing_power.setting('horizon_days') }} as integer) as horizon_days,
+        '{{ purchasing_power.setting('step_grain') }}' as step_grain,
+        cast({{ purchasing_power.setting('anchor_every_days') }} as integer) as anchor_every_days,
+        '{{ purchasing_power.setting('currency') }}' as currency,
+        '{{ tojson(purchasing_power.setting('tier_names')) | replace("'", "''") }}' as tier_names,
+        '{{ purchasing_power.feature_hash() }}' as feature_hash,
+        newest_scaling.scaling_version
+    from as_of
+    left join newest_scaling on true
+
+)
+
+select * from settings

@@ -1,0 +1,71 @@
+{%- set configured = purchasing_power.setting('as_of_date') -%}
+{%- set earliest = "cast('" ~ purchasing_power.setting('earliest_date') ~ "' as date)" -%}
+with
+
+{% if configured -%}
+known_past as (
+
+    select cast('{{ configured }}' as date) as ends_on
+
+),
+{%- else -%}
+order_times as (
+
+    select max(ordered_at) as newest_at
+    from {{ ref('purchasing_power__order_lines') }}
+    where
+        user_id is not null
+        and amount is not null
+        and ordered_at >= {{ earliest }}
+        and ordered_at < {{ purchasing_power.tomorrow() }}
+
+),
+
+browse_times as (
+
+    select max(occurred_at) as newest_at
+    from {{ ref('purchasing_power__browse_events') }}
+    where
+        user_id is not null
+        and occurred_at >= {{ earliest }}
+        and occurred_at < {{ purchasing_power.tomorrow() }}
+
+),
+
+review_times as (
+
+    select max(reviewed_at) as newest_at
+    from {{ ref('purchasing_power__reviews') }}
+    where
+        user_id is not null
+        and reviewed_at >= {{ earliest }}
+        and reviewed_at < {{ purchasing_power.tomorrow() }}
+
+),
+
+newest as (
+
+    select newest_at from order_times
+    union all
+    select newest_at from browse_times
+    union all
+    select newest_at from review_times
+
+),
+
+known_past as (
+
+    select coalesce(cast(max(newest_at) as date), current_date) + 1 as ends_on
+    from newest
+
+),
+{%- endif %}
+
+as_of as (
+
+    select {{ purchasing_power.step_start('ends_on') }} as as_of_date
+    from known_past
+
+)
+
+select * from as_of

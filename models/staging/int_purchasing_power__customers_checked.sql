@@ -1,0 +1,8 @@
+{{ purchasing_power.checked_rows(
+    'customers',
+    [
+        ('missing_user_id', 'input_rows.user_id is null'),
+        ('after_as_of_date', 'input_rows.signed_up_at >= as_of.as_of_date'),
+    ],
+    'signed_up_at',
+) }}
