@@ -6,7 +6,6 @@ is one statement inside one transaction.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.scoring.model import model_sha256
 from purchasing_power.warehouse.connection import Connection
 from purchasing_power.warehouse.project import Project
 
@@ -62,12 +62,12 @@ class Candidate:
     trained_at: datetime
     train_cutoff: date
     metrics: Mapping[str, float]
-    card: Mapping[str, str]
+    card: Mapping[str, Any]
 
     @property
     def sha256(self) -> str:
         """Hash of the encoder's bytes followed by the head's, as scoring checks it."""
-        return hashlib.sha256(self.encoder + self.head).hexdigest()
+        return model_sha256(self.encoder, self.head)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class RegisteredModel:
     train_cutoff: date | None
     promoted_at: datetime | None
     metrics: Mapping[str, float]
-    card: Mapping[str, str]
+    card: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ class Registry:
             f"select encoder_onnx, head_onnx from {self._models} where model_version = ?",
             [model.model_version],
         )[0]
-        if hashlib.sha256(stored["encoder_onnx"] + stored["head_onnx"]).hexdigest() != model.sha256:
+        if model_sha256(stored["encoder_onnx"], stored["head_onnx"]) != model.sha256:
             raise PurchasingPowerError(
                 f"The bytes of model {model.model_version} do not match its sha256: it was damaged or "
                 "changed, so train a new one with `purchasing-power train`."

@@ -1,0 +1,147 @@
+"""Proposes an input mapping for a warehouse whose tables were never seen before.
+
+Each contract column is matched by the names shops give it and by what its values look like in a sample.
+The result is a start to edit, so every doubtful choice says what else would fit.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import yaml
+
+from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.warehouse.inspection import Column, Table, plain_or_quoted
+from purchasing_power.warehouse.mapping_rules import RULES, TABLE_HINTS, UNIT_PRICE, Rule, rank
+
+# These need so little that any table with a user would do; hence the table's name has to speak for them.
+_NAMED_RELATIONS = ("browse_events", "reviews", "customers")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A mapping of one table to one relation of the contract.
+
+    Attributes:
+        relation: relation of the contract.
+        table: the table proposed.
+        columns: contract column -> SQL expression over the table.
+        score: how well it fits; comparable within one relation.
+        notes: what the reader should look at, a sentence each.
+    """
+
+    relation: str
+    table: Table
+    columns: Mapping[str, str]
+    score: float
+    notes: tuple[str, ...] = field(default=())
+
+
+def propose(tables: Sequence[Table]) -> list[Proposal]:
+    """Chooses for each relation of the contract the tables that fit it.
+
+    Returns:
+        At most one proposal a relation, but for browse events, which are a union of all logs that fit; in the
+        contract's order.
+
+    Raises:
+        PurchasingPowerError: no table looks like order lines.
+    """
+    filled = [table for table in tables if table.rows > 0]
+    candidates = {
+        relation: sorted(
+            (found for table in filled if (found := _fit(relation, table)) is not None),
+            key=lambda proposal: (-proposal.score, proposal.table.name),
+        )
+        for relation in RULES
+    }
+    if not candidates["order_lines"]:
+        raise PurchasingPowerError(
+            f"None of the {len(filled)} filled tables has a user, a time and an amount of money, as "
+            "order lines need: load your orders, or write purchasing_power__inputs by hand as the README shows."
+        )
+    taken: set[str] = set()
+    chosen: list[Proposal] = []
+    for relation, proposals in candidates.items():
+        free = [proposal for proposal in proposals if proposal.table.name not in taken]
+        picked = free if relation == "browse_events" else free[:1]
+        # One table may describe products and nothing else, but a table of orders is not also a log.
+        taken.update(proposal.table.name for proposal in picked)
+        chosen.extend(picked)
+    return chosen
+
+
+def to_yaml(proposals: Sequence[Proposal]) -> str:
+    """Writes proposals as the `vars` block of a dbt_project.yml, with the notes as comments."""
+    lines = ["vars:", "  purchasing_power__inputs:"]
+    for relation in RULES:
+        mapped = [proposal for proposal in proposals if proposal.relation == relation]
+        if not mapped:
+            continue
+        lines.append(f"    {relation}:")
+        for proposal in mapped:
+            first, rest = ("      - ", "        ") if len(mapped) > 1 else ("      ", "      ")
+            lines += [f"{rest}# {note}" for note in proposal.notes]
+            lines.append(f"{first}relation: {_scalar(proposal.table.name)}")
+            lines.append(f"{rest}columns:")
+            lines += [f"{rest}  {name}: {_scalar(sql)}" for name, sql in proposal.columns.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _fit(relation: str, table: Table) -> Proposal | None:
+    """Maps a table to a relation, or gives None where it does not look like one."""
+    rules = RULES[relation]
+    hinted = re.search(TABLE_HINTS[relation], table.name, re.I) is not None
+    if not hinted and relation in _NAMED_RELATIONS:
+        return None
+    columns: dict[str, str] = {}
+    notes: list[str] = []
+    used: set[str] = set()
+    # Required columns choose first, so that an optional one cannot take what they need.
+    for name in sorted(rules, key=lambda name: not rules[name].required):
+        fitting = _ranked(rules[name], table, used)
+        if not fitting:
+            continue
+        best, others = fitting[0], fitting[1:]
+        used.add(best.name)
+        columns[name] = plain_or_quoted(best.name)
+        if others:
+            alternatives = " or ".join(column.name for column in others)
+            notes.append(f"{name}: {alternatives} would fit as well as {best.name}.")
+    if relation == "order_lines" and "amount" not in columns:
+        _multiply_amount(table, columns, notes)
+    if any(rule.required and name not in columns for name, rule in rules.items()):
+        return None
+    if relation == "reviews" and not {"rating", "review_text"} & set(columns):
+        return None
+    if relation == "browse_events" and "event_type" not in columns:
+        columns["event_type"] = "'" + re.sub(r"\W+", "_", table.name.split(".")[-1].strip('"')) + "'"
+        notes.append("event_type: the table has no such column, so its own name is the type.")
+    score = sum(2.0 if rules[name].required else 1.0 for name in columns) + (3.0 if hinted else 0.0)
+    ordered = {name: columns[name] for name in rules if name in columns}
+    return Proposal(relation, table, ordered, score, tuple(notes))
+
+
+def _ranked(rule: Rule, table: Table, used: set[str]) -> list[Column]:
+    """Gives the columns that fit a rule equally best, in the table's order."""
+    ranks = [(rank(rule, column), column) for column in table.columns if column.name not in used]
+    best = min((place for place, _ in ranks if place is not None), default=None)
+    return [column for place, column in ranks if place is not None and place == best]
+
+
+def _multiply_amount(table: Table, columns: dict[str, str], notes: list[str]) -> None:
+    """Writes the amount as quantity times unit price where a table has only these."""
+    prices = _ranked(UNIT_PRICE, table, set())
+    if prices and "quantity" in columns:
+        columns["amount"] = f"{columns['quantity']} * {plain_or_quoted(prices[0].name)}"
+        notes.append("amount: the table has only a price per unit, so it is multiplied by the quantity.")
+
+
+def _scalar(value: str) -> str:
+    if "'" in value:
+        # SQL text literals read better between double quotes than with every quote doubled.
+        return json.dumps(value, ensure_ascii=False)
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
