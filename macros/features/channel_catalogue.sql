@@ -64,9 +64,9 @@
 
     {% for event_type in purchasing_power.setting('event_types') %}
         {% do entries.append({
-            'name': 'events_' ~ event_type, 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events', 'event_type'],
-            'sql': "coalesce(sum(case when event_type = '" ~ event_type ~ "' then event_count else 0 end), 0)",
-            'description': "Browse events of type '" ~ event_type ~ "'.",
+            'name': 'events_' ~ modules.re.sub('[^a-z0-9]+', '_', event_type | lower), 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events', 'event_type'],
+            'sql': "coalesce(sum(case when event_type = '" ~ event_type | lower | replace("'", "''") ~ "' then event_count else 0 end), 0)",
+            'description': 'Browse events of type ' ~ event_type ~ '.',
         }) %}
     {% endfor %}
 

@@ -3,22 +3,30 @@
     (left to the engine), or schema.table as written.
 -#}
 {% macro input_source(relation) %}
-    {% set written = relation | trim %}
-    {% set call = modules.re.match("^(ref|source)\\(\\s*(.+?)\\s*\\)$", written) %}
-    {% if call %}
-        {% set arguments = [] %}
-        {% for argument in call.group(2).split(',') %}
-            {% do arguments.append(argument | trim | replace("'", '') | replace('"', '')) %}
-        {% endfor %}
-        {{ return((ref(*arguments) if call.group(1) == 'ref' else source(*arguments)) | string) }}
-    {% elif purchasing_power.is_file(written) %}
+    {%- set written = relation | trim -%}
+    {%- if purchasing_power.is_node(written) -%}
+        {{ return(purchasing_power.input_node(written) | string) }}
+    {%- elif purchasing_power.is_file(written) -%}
         {{ return(purchasing_power.read_file(written)) }}
-    {% endif %}
+    {%- endif -%}
     {{ return(written) }}
+{% endmacro %}
+
+
+{#- Whether a mapping's `relation` is a ref(...) or a source(...) of the dbt project. -#}
+{% macro is_node(relation) %}
+    {{ return(modules.re.match('^(ref|source)\\(', relation) is not none) }}
+{% endmacro %}
+
+
+{#- The dbt relation of a ref(...) or source(...) written as text. -#}
+{% macro input_node(relation) %}
+    {%- set arguments = modules.re.findall("['\"]([^'\"]+)['\"]", relation) -%}
+    {{ return(ref(*arguments) if relation.startswith('ref') else source(*arguments)) }}
 {% endmacro %}
 
 
 {#- Whether a mapping's `relation` names files: a known suffix, a glob or a slash. -#}
 {% macro is_file(relation) %}
-    {{ return(modules.re.search("(/|\\*|\\.(parquet|csv|csv\\.gz|tsv|jsonl|ndjson|json)$)", relation) is not none) }}
+    {{ return(modules.re.search('(/|\\*|\\.(parquet|csv|csv\\.gz|tsv|jsonl|ndjson|json)$)', relation) is not none) }}
 {% endmacro %}

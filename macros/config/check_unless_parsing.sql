@@ -1,2 +1,0 @@
-{% macro check_unless_parsing() %}
-{% endmacro %}

@@ -1,0 +1,54 @@
+{#- Everybody, every run: the state after their last step, and their context as of today, which moves by itself. -#}
+{%- set context_features = purchasing_power.context_features() -%}
+{%- set anchors %}(
+
+    select
+        users.user_id,
+        users.first_seen_on,
+        as_of.as_of_date as anchor_on
+    from {{ ref('purchasing_power__users') }} as users
+    cross join {{ ref('int_purchasing_power__as_of') }} as as_of
+
+){% endset %}
+
+{{ purchasing_power.context_windows(anchors) }},
+
+champion as (
+
+    select * from {{ ref('int_purchasing_power__champion') }}
+
+),
+
+scaling as (
+
+    {{ purchasing_power.scaling_row('scaling_version = (select champion.scaling_version from champion)') }}
+
+),
+
+current_states as (
+
+    select
+        user_states.user_id,
+        user_states.state
+    from {{ ref('purchasing_power__user_states') }} as user_states
+    inner join champion on user_states.model_version = champion.model_version
+
+),
+
+head_inputs as (
+
+    select
+        context.user_id,
+        current_states.state,
+        {{ purchasing_power.normalised_array(context_features, 'context', 'context', 'scaling') }} as context
+    from context
+    cross join scaling
+    left join current_states
+        on
+            context.user_id = current_states.user_id
+            -- a state outlives the rows it was made from; without a step there is none
+            and context.steps_before > 0
+
+)
+
+select * from head_inputs

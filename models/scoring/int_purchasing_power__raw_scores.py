@@ -1,0 +1,8 @@
+def model(dbt, session):
+    """The model's head over everybody: probability, money and tier, as the ONNX graph returns them."""
+    from purchasing_power.dbt_models import raw_scores
+
+    return raw_scores(
+        models=dbt.ref("purchasing_power__models"),
+        inputs=dbt.ref("int_purchasing_power__head_inputs"),
+    )

@@ -1,0 +1,30 @@
+{#- Append-only, full refresh included: what was predicted must still be there when its horizon has passed. -#}
+{{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='fail') }}
+
+with
+
+scores as (
+
+    select * from {{ ref('purchasing_power__scores') }}
+
+),
+
+unrecorded as (
+
+    select scores.*
+    from scores
+    {% if is_incremental() -%}
+    where not exists (
+        select 1
+        from {{ this }} as recorded
+        where
+            recorded.user_id = scores.user_id
+            and recorded.as_of_date = scores.as_of_date
+            and recorded.horizon_days = scores.horizon_days
+            and recorded.model_version = scores.model_version
+    )
+    {%- endif %}
+
+)
+
+select * from unrecorded

@@ -1,0 +1,31 @@
+{{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='user_id', on_schema_change='fail') }}
+
+with
+
+state_updates as (
+
+    select * from {{ ref('int_purchasing_power__state_updates') }}
+
+),
+
+consumed as (
+
+    select * from {{ ref('int_purchasing_power__steps_to_consume') }}
+
+),
+
+user_states as (
+
+    select
+        state_updates.user_id,
+        consumed.last_step_on,
+        consumed.steps_consumed,
+        consumed.consumed_digest,
+        state_updates.state,
+        state_updates.model_version
+    from state_updates
+    inner join consumed on state_updates.user_id = consumed.user_id
+
+)
+
+select * from user_states
