@@ -86,6 +86,8 @@ def open_sequences(project: Project) -> Iterator[tuple[FeatureSettings, pa.Recor
     Raises:
         PurchasingPowerError: dbt has not built the features.
     """
+    # Before the database is opened: dbt may have to parse, and a single-writer file would be closed to it.
+    project.relation_names()
     with connect(project, read_only=True) as connection:
         settings = read_settings(connection, project)
         relation = require(connection, project, TRAINING_SEQUENCES)

@@ -61,7 +61,7 @@ def propose(tables: Sequence[Table]) -> list[Proposal]:
     if not candidates["order_lines"]:
         raise PurchasingPowerError(
             f"None of the {len(filled)} filled tables has a user, a time and an amount of money, as "
-            "order lines need: load your orders, or write purchasing_power__inputs by hand as the README shows."
+            "order lines need: load your orders, or write purchasing_power__inputs by hand (see the README)."
         )
     taken: set[str] = set()
     chosen: list[Proposal] = []

@@ -78,8 +78,8 @@ class Project:
 
         Args:
             project_dir: folder to look in, with its parents; the working folder when None.
-            profiles_dir: folder of `profiles.yml`; when None, `DBT_PROFILES_DIR`, the working folder, the
-                project's folder and `~/.dbt` are tried in this order.
+            profiles_dir: folder of `profiles.yml`; when None, `DBT_PROFILES_DIR`, the project's folder,
+                the working folder and `~/.dbt` are tried in this order.
             target: target of the profile.
             vars_yaml: a YAML mapping, as dbt's `--vars` takes it.
 
@@ -132,13 +132,20 @@ class Project:
         Raises:
             PurchasingPowerError: the project has no such model.
         """
-        names = self._relation_names
+        names = self.relation_names()
         if model not in names:
             raise PurchasingPowerError(
                 f"The dbt project {self.project_dir} has no model {model}: add the package {PACKAGE} to its "
                 "packages.yml and run `dbt deps`."
             )
         return names[model]
+
+    def relation_names(self) -> dict[str, str]:
+        """Gives every model's qualified name, by the model's name; dbt parses the project if it has to.
+
+        Call it before opening a single-writer database, which dbt could not open after.
+        """
+        return self._relation_names
 
     def _common_arguments(self) -> list[str]:
         arguments = ["--project-dir", str(self.project_dir), "--profiles-dir", str(self.profiles_dir)]
@@ -187,7 +194,7 @@ def _profiles_dir(given: Path | None, project_dir: Path) -> Path:
         return given.resolve()
     if from_environment:
         return Path(from_environment).resolve()
-    for folder in (Path.cwd(), project_dir):
+    for folder in (project_dir, Path.cwd()):
         if (folder / "profiles.yml").is_file():
             return folder
     return Path.home() / ".dbt"
@@ -213,9 +220,12 @@ def _load_credentials(project: Project) -> Credentials:
     # Imported late: dbt takes seconds to import, and `--help` should not wait for it.
     import dbt.flags
     from dbt.config.runtime import load_profile
+    from dbt_common.context import set_invocation_context
     from dbt_common.exceptions import DbtBaseException
 
     try:
+        # Where env_var() in a profile looks.
+        set_invocation_context(dict(os.environ))
         # dbt renders a profile under its global flags, and reads the profiles folder from them.
         dbt.flags.set_from_args(
             Namespace(

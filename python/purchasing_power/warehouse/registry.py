@@ -7,14 +7,15 @@ is one statement inside one transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.scoring.model import model_sha256
-from purchasing_power.warehouse.connection import Connection
+from purchasing_power.warehouse.connection import Connection, connect
 from purchasing_power.warehouse.project import Project
 
 MODELS = "purchasing_power__models"
@@ -107,7 +108,11 @@ class Measurement:
 
 
 class Registry:
-    """Reads and changes the registry of one warehouse."""
+    """Reads and changes the registry of one warehouse.
+
+    Attributes:
+        connection: the warehouse, open as long as the registry is used.
+    """
 
     def __init__(self, connection: Connection, project: Project) -> None:
         """Finds the registry's tables.
@@ -115,14 +120,14 @@ class Registry:
         Raises:
             PurchasingPowerError: dbt has not built them yet.
         """
-        self._connection = connection
+        self.connection = connection
         self._models = require(connection, project, MODELS)
         self._metrics = require(connection, project, MODEL_METRICS)
         self._settings = require(connection, project, SETTINGS)
 
     def models(self) -> list[RegisteredModel]:
         """Gives all models, the most recently trained first."""
-        rows = self._connection.fetch(
+        rows = self.connection.fetch(
             f"select {', '.join(_LISTED)} from {self._models} order by trained_at desc, model_version"
         )
         return [_model(row) for row in rows]
@@ -156,7 +161,7 @@ class Registry:
                 f"A model {candidate.model_version} is registered already: train again to get a new version, "
                 "or promote the one that is there."
             )
-        self._connection.execute(
+        self.connection.execute(
             f"""
             insert into {self._models} (
                 model_version, status, sha256, encoder_onnx, head_onnx, feature_hash, scaling_version,
@@ -225,15 +230,15 @@ class Registry:
         """Stores a model's figures; those of the same data set, split and method are replaced."""
         rows = list(measurements)
         measured_at = _naive_utc(datetime.now(UTC))
-        with self._connection.transaction():
+        with self.connection.transaction():
             for dataset, split, method in sorted({(row.dataset, row.split, row.method) for row in rows}):
-                self._connection.execute(
+                self.connection.execute(
                     f"delete from {self._metrics} "
                     "where model_version = ? and dataset = ? and split = ? and method = ?",
                     [model_version, dataset, split, method],
                 )
             for row in rows:
-                self._connection.execute(
+                self.connection.execute(
                     f"insert into {self._metrics} "
                     "(model_version, dataset, split, method, metric, value, measured_at) "
                     "values (?, ?, ?, ?, ?, ?, ?)",
@@ -242,7 +247,7 @@ class Registry:
 
     def metrics(self, model_version: str) -> list[Measurement]:
         """Gives a model's stored figures, in a stable order."""
-        rows = self._connection.fetch(
+        rows = self.connection.fetch(
             f"select dataset, split, method, metric, value from {self._metrics} "
             "where model_version = ? order by all",
             [model_version],
@@ -251,7 +256,7 @@ class Registry:
 
     def _check_fit(self, model: RegisteredModel) -> None:
         """Refuses what scoring would refuse, before the champion changes."""
-        stored = self._connection.fetch(
+        stored = self.connection.fetch(
             f"select encoder_onnx, head_onnx from {self._models} where model_version = ?",
             [model.model_version],
         )[0]
@@ -260,27 +265,21 @@ class Registry:
                 f"The bytes of model {model.model_version} do not match its sha256: it was damaged or "
                 "changed, so train a new one with `purchasing-power train`."
             )
-        settings = self._connection.fetch(
-            f"select feature_hash, scaling_version, horizon_days from {self._settings}"
-        )
-        if len(settings) != 1:
+        # The scaling version may differ: scoring uses the one that the champion was trained with.
+        built = [
+            row["feature_hash"] for row in self.connection.fetch(f"select feature_hash from {self._settings}")
+        ]
+        if built != [model.feature_hash]:
             raise PurchasingPowerError(
-                f"{self._settings} has {len(settings)} rows, not one: "
-                "run `dbt build --selector purchasing_power_features`."
+                f"Model {model.model_version} was trained on features {model.feature_hash[:12]}, and dbt now "
+                f"builds {(built or ['none'])[0][:12]}: train a new one with `purchasing-power train`, or "
+                "set the vars back to what they were and build the features again."
             )
-        for name, wanted in settings[0].items():
-            found = getattr(model, name)
-            if found != wanted:
-                raise PurchasingPowerError(
-                    f"Model {model.model_version} was trained with {name} {found}, and dbt now builds "
-                    f"{wanted}: train a new one with `purchasing-power train`, "
-                    "or set the vars back to what they were."
-                )
 
     def _make_champion(self, model: RegisteredModel, promoted_at: datetime | None) -> None:
         # One statement: no reader ever sees two champions, or none.
-        with self._connection.transaction():
-            self._connection.execute(
+        with self.connection.transaction():
+            self.connection.execute(
                 f"""
                 update {self._models}
                 set
@@ -290,6 +289,19 @@ class Registry:
                 """,
                 [model.model_version, model.model_version, promoted_at, model.model_version],
             )
+
+
+@contextmanager
+def open_registry(project: Project, *, read_only: bool = False) -> Iterator[Registry]:
+    """Opens the warehouse for as long as the block runs, and gives its registry.
+
+    Raises:
+        PurchasingPowerError: the warehouse cannot be opened, or dbt has not built the registry.
+    """
+    # Before the database is opened: dbt may have to parse, and a single-writer file would be closed to it.
+    project.relation_names()
+    with connect(project, read_only=read_only) as connection:
+        yield Registry(connection, project)
 
 
 def require(connection: Connection, project: Project, model: str) -> str:

@@ -1,0 +1,103 @@
+"""The commands that work on a whole project."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from purchasing_power.cli.options import shared_options
+from purchasing_power.cli.output import ConsoleReporter, make_console, print_json
+from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.training.config import TrainingConfig
+from purchasing_power.warehouse.connection import connect
+from purchasing_power.warehouse.inspection import inspect_tables
+from purchasing_power.warehouse.mapping import propose, to_yaml
+from purchasing_power.warehouse.project import Project
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@shared_options
+def init(
+    project: Project,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write the mapping to, instead of printing it.")
+    ] = None,
+) -> None:
+    """Look at the warehouse's tables and write an input mapping to start from.
+
+    Example: `purchasing-power init --output mapping.yml`
+    """
+    with connect(project, read_only=True) as connection:
+        proposals = propose(inspect_tables(connection))
+    text = to_yaml(proposals)
+    if output is None:
+        print(text, end="")
+        return
+    if output.exists():
+        raise PurchasingPowerError(
+            f"{output} exists already, and it may hold your own mapping: name another file with --output."
+        )
+    output.write_text(text, encoding="utf-8")
+    report = ConsoleReporter(make_console())
+    report.say(f"Wrote a mapping of {len(proposals)} tables to {output}.")
+    report.say("Copy it into the vars of dbt_project.yml, then run: purchasing-power check")
+
+
+@shared_options
+def check(project: Project) -> None:
+    """Check the input mapping against the warehouse, without building anything.
+
+    Example: `purchasing-power check --target prod`
+    """
+    project.run_dbt(["run-operation", "purchasing_power__check"])
+    ConsoleReporter(make_console()).say("The mapping fits the warehouse.")
+
+
+@shared_options
+def backtest(project: Project, config: TrainingConfig, as_json: AsJson = False) -> None:
+    """Measure the model on the last horizon that has passed, which it does not see in training.
+
+    Example: `purchasing-power backtest --epochs 30`
+    """
+    from purchasing_power.backtest import run_backtest
+
+    outcome = run_backtest(project, config, ConsoleReporter(make_console(stderr=as_json)))
+    if as_json:
+        print_json([asdict(row) for row in outcome.measurements])
+
+
+@shared_options
+def train(
+    project: Project,
+    config: TrainingConfig,
+    promote: Annotated[bool, typer.Option("--promote", help="Make the model the champion at once.")] = False,
+    onnx_dir: Annotated[
+        Path | None, typer.Option(help="Folder for the exported files; `onnx/` in the project if not given.")
+    ] = None,
+) -> None:
+    """Train on every label that has matured, export to ONNX, check the export and register it.
+
+    Example: `purchasing-power train --promote`
+    """
+    from purchasing_power.train import run_training
+
+    run_training(project, config, ConsoleReporter(make_console()), onnx_dir=onnx_dir, promote=promote)
+
+
+@shared_options
+def demo(
+    config: TrainingConfig,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the demo's dbt project; `demo/` of this checkout if not given."),
+    ] = None,
+) -> None:
+    """Take a year of real shopping from raw tables to scores.
+
+    Example: `purchasing-power demo`
+    """
+    from purchasing_power.demo.run import run_demo
+
+    run_demo(folder, config, ConsoleReporter(make_console()))

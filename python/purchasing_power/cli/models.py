@@ -1,0 +1,125 @@
+"""`purchasing-power models`: looks at the registry and changes the champion."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from purchasing_power.cli.options import shared_options
+from purchasing_power.cli.output import ConsoleReporter, make_console, print_json
+from purchasing_power.warehouse.project import Project
+from purchasing_power.warehouse.registry import RegisteredModel, open_registry
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+ModelVersion = Annotated[str, typer.Argument(help="The model's version, as `models list` shows it.")]
+
+app = typer.Typer(
+    help="List, show, promote and roll back the models in the registry.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@app.command("list")
+@shared_options
+def list_models(project: Project, as_json: AsJson = False) -> None:
+    """List all models, the newest first.
+
+    Example: `purchasing-power models list --json`
+    """
+    with open_registry(project, read_only=True) as registry:
+        found = registry.models()
+    if as_json:
+        print_json([asdict(model) for model in found])
+        return
+    report = ConsoleReporter(make_console())
+    if not found:
+        report.say("No model is registered yet: `purchasing-power train --promote` makes the first.")
+        return
+    report.table(
+        ("model_version", "status", "trained at", "labels until", "promoted at", "features", "scaling"),
+        [
+            (
+                model.model_version,
+                model.status,
+                _moment(model.trained_at),
+                str(model.train_cutoff or ""),
+                _moment(model.promoted_at),
+                model.feature_hash[:12],
+                model.scaling_version,
+            )
+            for model in found
+        ],
+    )
+
+
+@app.command("show")
+@shared_options
+def show(model_version: ModelVersion, project: Project, as_json: AsJson = False) -> None:
+    """Show one model: its card and every figure that was measured on it.
+
+    Example: `purchasing-power models show lstm-20180102-20180103120000`
+    """
+    with open_registry(project, read_only=True) as registry:
+        model = registry.get(model_version)
+        measured = registry.metrics(model_version)
+    if as_json:
+        print_json({**asdict(model), "measurements": [asdict(row) for row in measured]})
+        return
+    report = ConsoleReporter(make_console())
+    report.table(("model", ""), [(name, str(value)) for name, value in _facts(model).items()])
+    if measured:
+        report.heading("Measured")
+        report.table(
+            ("method", "dataset", "split", "metric", "value"),
+            [(row.method, row.dataset, row.split, row.metric, f"{row.value:,.4f}") for row in measured],
+        )
+
+
+@app.command("promote")
+@shared_options
+def promote(model_version: ModelVersion, project: Project) -> None:
+    """Make a model the champion, the one whose scores the score tables show.
+
+    Example: `purchasing-power models promote lstm-20180102-20180103120000`
+    """
+    with open_registry(project) as registry:
+        model = registry.promote(model_version)
+    _tell_next(f"{model.model_version} is the champion now.")
+
+
+@app.command("rollback")
+@shared_options
+def rollback(project: Project) -> None:
+    """Make the model champion again that was before the present one.
+
+    Example: `purchasing-power models rollback`
+    """
+    with open_registry(project) as registry:
+        model = registry.rollback()
+    _tell_next(f"Rolled back: {model.model_version} is the champion again.")
+
+
+def _tell_next(text: str) -> None:
+    report = ConsoleReporter(make_console())
+    report.say(text)
+    report.say("Score with it: dbt build --selector purchasing_power_scoring")
+
+
+def _facts(model: RegisteredModel) -> dict[str, object]:
+    card = {
+        name: value for name, value in model.card.items() if name not in ("metrics", "channels", "context")
+    }
+    widths = {f"{name}": f"{len(model.card.get(name, []))} values" for name in ("channels", "context")}
+    return {
+        "status": model.status,
+        "sha256": model.sha256,
+        "promoted_at": _moment(model.promoted_at) or "never",
+        **card,
+        **widths,
+    }
+
+
+def _moment(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""

@@ -1,0 +1,118 @@
+"""The demo: from raw tables to scores, each step reused when nothing it reads has changed."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from purchasing_power.demo.source import SCHEMA, Source
+from purchasing_power.demo.steps import Steps, hash_of_files
+from purchasing_power.demo.summary import show_summary
+from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.reporting import Reporter
+from purchasing_power.training.config import TrainingConfig
+from purchasing_power.warehouse.connection import connect
+from purchasing_power.warehouse.dbt_process import DbtEvent, DbtResult
+from purchasing_power.warehouse.project import Project
+
+_STEPS = ("Raw tables", "Features", "Backtest", "Champion", "Scores")
+
+
+def run_demo(folder: Path | None, config: TrainingConfig, reporter: Reporter) -> None:
+    """Takes Complete Journey from its Parquet files to scores in `demo/warehouse.duckdb`.
+
+    Args:
+        folder: the demo's dbt project; `demo/` of this checkout when None.
+        config: hyperparameters.
+        reporter: where it is told.
+
+    Raises:
+        PurchasingPowerError: a step failed; what was there before stays.
+    """
+    started = time.monotonic()
+    project = _demo_project(folder)
+    source = Source.find()
+    steps = Steps(project, reporter, total=len(_STEPS))
+    root = project.project_dir.parent
+    sql = hash_of_files(
+        [root / "models", root / "macros", root / "tests", root / "dbt_project.yml"]
+        + [project.project_dir / name for name in ("dbt_project.yml", "packages.yml", "selectors.yml")],
+        (".sql", ".yml", ".py"),
+    )
+    package = Path(__file__).resolve().parents[1]
+    core = hash_of_files([package / "scoring", package / "dbt_models.py"], (".py",))
+    modelling = hash_of_files(
+        [package / "training", package / "evaluation", package / "fitting.py"], (".py",)
+    ) + json.dumps(asdict(config))
+
+    steps.run("Raw tables", source.fingerprint, lambda: _load(project, source, reporter))
+    steps.run("Features", sql, lambda: _build_features(project, reporter))
+
+    def backtest() -> None:
+        from purchasing_power.backtest import run_backtest
+
+        run_backtest(project, config, reporter)
+
+    def champion() -> None:
+        from purchasing_power.train import run_training
+
+        run_training(project, config, reporter, promote=True)
+
+    steps.run("Backtest", core + modelling, backtest)
+    steps.run("Champion", core + modelling, champion)
+    steps.run("Scores", core, lambda: _build("purchasing_power_scoring", project, reporter))
+    show_summary(project, steps.seconds, time.monotonic() - started, reporter)
+
+
+def _demo_project(folder: Path | None) -> Project:
+    # An editable install, as `make demo` makes it, leaves this file inside the checkout.
+    demo = folder or Path(__file__).resolve().parents[3] / "demo"
+    if not (demo / "dbt_project.yml").is_file():
+        raise PurchasingPowerError(
+            f"The demo's dbt project is not in {demo}: run `make demo` in a checkout, or name its "
+            "folder with --folder."
+        )
+    return Project.find(demo, profiles_dir=demo)
+
+
+def _load(project: Project, source: Source, reporter: Reporter) -> None:
+    with connect(project) as connection:
+        rows = source.load(connection)
+    reporter.say(f"Complete Journey, a year of a grocer's households, as it is, in schema {SCHEMA}:")
+    reporter.table(("table", "rows"), [(name, f"{count:,}") for name, count in rows.items()])
+
+
+def _build_features(project: Project, reporter: Reporter) -> None:
+    project.run_dbt(["deps"])
+    _build("purchasing_power_features", project, reporter)
+
+
+def _build(selector: str, project: Project, reporter: Reporter) -> None:
+    started = time.monotonic()
+    with reporter.progress("dbt build") as tick:
+
+        def show(event: DbtEvent) -> None:
+            if event.ends_node:
+                data = event.data
+                name = str(data.get("node_info", {}).get("node_name", ""))
+                tick(
+                    int(data.get("index", 0)),
+                    int(data.get("num_models") or data.get("total", 0)),
+                    name,
+                    False,
+                )
+            elif event.level == "warn":
+                reporter.say(f"dbt warns: {' '.join(event.message.split())}")
+
+        result = project.run_dbt(["build", "--selector", selector], show)
+    reporter.say(f"dbt build --selector {selector}: {_counted(result)} in {time.monotonic() - started:.0f} s")
+
+
+def _counted(result: DbtResult) -> str:
+    names = {"unit_test": "unit test", "test": "data test"}
+    parts = [
+        f"{count} {names.get(kind, kind)}{'s' if count > 1 else ''}" for kind, count in result.nodes.items()
+    ]
+    return ", ".join(parts) + " passed" if parts else "nothing to do"

@@ -1,0 +1,32 @@
+"""How measured figures are shown."""
+
+from __future__ import annotations
+
+from purchasing_power.reporting import Reporter
+from purchasing_power.warehouse.registry import Measurement
+
+# What the table shows, of all that is measured and stored: name, header, form.
+_SHOWN = (
+    ("normalized_gini", "norm. Gini", "{:.3f}"),
+    ("spearman", "Spearman", "{:.3f}"),
+    ("mae_over_mean", "MAE / mean", "{:.3f}"),
+    ("bias", "bias", "{:+.3f}"),
+    ("buy_auc", "buy AUC", "{:.3f}"),
+    ("top_fifth_accuracy", "top-fifth accuracy", "{:.3f}"),
+    ("top_fifth_f1", "top-fifth F1", "{:.3f}"),
+    ("coverage_p10_p90", "in p10..p90", "{:.0%}"),
+)
+
+
+def show_measurements(measurements: list[Measurement], reporter: Reporter) -> None:
+    """Shows the figures that matter most, a method a row."""
+    by_method: dict[str, dict[str, float]] = {}
+    for row in measurements:
+        by_method.setdefault(row.method, {})[row.metric] = row.value
+    reporter.table(
+        ("method", *(header for _, header, _ in _SHOWN)),
+        [
+            (method, *(form.format(values[name]) if name in values else "-" for name, _, form in _SHOWN))
+            for method, values in by_method.items()
+        ],
+    )
