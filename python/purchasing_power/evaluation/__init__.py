@@ -1,0 +1,1 @@
+"""How good predictions are, beside baselines; needs NumPy and SciPy only."""

@@ -1,0 +1,17 @@
+"""Engine-free scoring core: Arrow record batches in, Arrow record batches out, onnxruntime between."""
+
+from purchasing_power.scoring.encoder import ENCODER_OUTPUT_SCHEMA, encode
+from purchasing_power.scoring.head import HEAD_OUTPUT_SCHEMA, score
+from purchasing_power.scoring.metadata import FeatureContract, ModelMetadata
+from purchasing_power.scoring.model import ScoringModel, model_sha256
+
+__all__ = [
+    "ENCODER_OUTPUT_SCHEMA",
+    "HEAD_OUTPUT_SCHEMA",
+    "FeatureContract",
+    "ModelMetadata",
+    "ScoringModel",
+    "encode",
+    "model_sha256",
+    "score",
+]

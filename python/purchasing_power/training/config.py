@@ -1,0 +1,65 @@
+"""Every choice of a training run that a user may make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from purchasing_power.errors import PurchasingPowerError
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Hyperparameters; the defaults were chosen on Complete Journey windows before the reported one.
+
+    Attributes:
+        batch_size: Users of one batch.
+        epochs: Passes over the training users at most.
+        patience: Epochs without a better validation loss before training stops.
+        learning_rate: Peak learning rate; it falls to 0 along a cosine over all epochs.
+        hidden_size: Size of each LSTM; multiples of 16 run fastest in onnxruntime.
+        head_sizes: Sizes of each head's hidden layers.
+        members: Independently initialised members whose outputs are averaged.
+        dropout: Share of a head's inputs and hidden values that training drops.
+        l2: Weight of the squared kernels in the loss.
+        weight_average: Decay of the running average of the weights that is kept; 0 keeps the last weights.
+        clip_norm: Longest gradient.
+        seed: Seeds initial weights, dropout and the order of batches.
+    """
+
+    batch_size: int = 128
+    epochs: int = 20
+    patience: int = 5
+    learning_rate: float = 3e-3
+    hidden_size: int = 32
+    head_sizes: tuple[int, ...] = (64, 32)
+    members: int = 2
+    dropout: float = 0.1
+    l2: float = 1e-4
+    weight_average: float = 0.98
+    clip_norm: float = 1.0
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        """Refuses values that no training can use."""
+        for name in ("batch_size", "epochs", "patience", "hidden_size", "members"):
+            if getattr(self, name) < 1:
+                raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must be at least 1.")
+        for name in ("learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must be above 0.")
+        for name in ("dropout", "weight_average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must be within [0, 1).")
+        if self.l2 < 0:
+            raise PurchasingPowerError(f"'l2' is {self.l2} but must not be negative.")
+        if self.seed < 0:
+            raise PurchasingPowerError(f"'seed' is {self.seed} but must not be negative.")
+        if self.hidden_size % 16:
+            raise PurchasingPowerError(
+                f"'hidden_size' is {self.hidden_size} but must be a multiple of 16, which onnxruntime runs "
+                "fastest."
+            )
+        if any(size < 1 for size in self.head_sizes):
+            raise PurchasingPowerError(
+                f"'head_sizes' is {self.head_sizes} but every size must be at least 1."
+            )

@@ -1,0 +1,249 @@
+"""Keras to ONNX: two graphs that explain themselves, and the proof that they compute what Keras computes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import tensorflow as tf
+import tf2onnx
+from keras import layers
+
+from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.scoring.metadata import ModelMetadata
+from purchasing_power.scoring.model import ScoringModel, model_sha256
+from purchasing_power.training.network import Network
+
+OPSET = 17
+ABSOLUTE_TOLERANCE = 1e-5
+RELATIVE_TOLERANCE = 1e-5
+
+_MONEY = ("expected_spend", "spend_p10", "spend_p50", "spend_p90")
+_PROBABILITIES = ("purchase_probability", "tier_probabilities")
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """The registry's view of a model.
+
+    Attributes:
+        encoder: ONNX file of the encoder.
+        head: ONNX file of the head.
+        sha256: Fingerprint of both.
+        metadata: What both files carry.
+    """
+
+    encoder: bytes
+    head: bytes
+    sha256: str
+    metadata: ModelMetadata
+
+
+@dataclass(frozen=True)
+class ParityBatch:
+    """Equally long users for the comparison: steps [n, t, C], state before them [n, S], context [n, K]."""
+
+    steps: npt.NDArray[np.float32]
+    state: npt.NDArray[np.float32]
+    context: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """How far onnxruntime is from Keras at most.
+
+    Attributes:
+        rows: Users compared.
+        state: Largest absolute difference of a state.
+        probability: Largest absolute difference of a probability.
+        money: Largest relative difference of an amount. Amounts below a hundredth of the mean spend count as
+            that: where a quantile fades to 0, a last bit of the probability is all there is of it.
+    """
+
+    rows: int
+    state: float
+    probability: float
+    money: float
+
+
+class KerasScorer:
+    """What the two graphs compute, in TensorFlow, on the trained layers themselves."""
+
+    def __init__(self, network: Network) -> None:
+        """Shares the network's weights."""
+        self._network = network
+        size = network.hidden_size
+        self._encoders = []
+        for trained in network.encoders:
+            # The trained layer returns every step; the exported one returns the last state and takes a first
+            # one.
+            encoder = layers.LSTM(size, return_state=True)
+            encoder.build((None, None, network.n_channels))
+            encoder.set_weights(trained.get_weights())
+            self._encoders.append(encoder)
+
+    def next_state(self, steps: Any, state: Any) -> Any:
+        """Gives states [n, S] after steps [n, t, C] that follow states [n, S]."""
+        size, following = self._network.hidden_size, []
+        for member, encoder in enumerate(self._encoders):
+            start = 2 * member * size
+            first = [state[:, start : start + size], state[:, start + size : start + 2 * size]]
+            following += encoder(steps, initial_state=first)[1:]
+        return tf.concat(following, axis=-1)
+
+    def predict(self, state: Any, context: Any) -> dict[str, Any]:
+        """Gives the head's outputs of states [n, S] and context [n, K]."""
+        size, raw = self._network.hidden_size, []
+        for member, head in enumerate(self._network.heads):
+            hidden = state[:, 2 * member * size : (2 * member + 1) * size]
+            raw.append(head([hidden[:, None], context[:, None]], training=False)[:, 0])
+        outputs: dict[str, Any] = self._network.outputs(tf.add_n(raw) / float(len(raw)))
+        return outputs
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """The two converted graphs before they know which model they are."""
+
+    encoder: onnx.ModelProto
+    head: onnx.ModelProto
+
+    def stamp(self, metadata: ModelMetadata) -> ExportedModel:
+        """Writes the metadata into copies of both graphs; equal graphs and metadata give equal bytes."""
+        files = {}
+        for name, graph in (("encoder", self.encoder), ("head", self.head)):
+            stamped = copy.deepcopy(graph)
+            onnx.helper.set_model_props(stamped, metadata.to_properties(name))
+            files[name] = stamped.SerializeToString(deterministic=True)
+        return ExportedModel(
+            files["encoder"], files["head"], model_sha256(files["encoder"], files["head"]), metadata
+        )
+
+
+def convert(network: Network) -> Graphs:
+    """Converts a network to ONNX.
+
+    Returns:
+        encoder: steps [n, t, C], state [n, S] -> next_state [n, S]; one fused LSTM op per member.
+        head: state [n, S], context [n, K] -> purchase_probability [n], expected_spend, spend_p10, spend_p50,
+            spend_p90 [n] (money), tier_probabilities [n, T], tier [n].
+    """
+    scorer = KerasScorer(network)
+    steps = tf.TensorSpec((None, None, network.n_channels), tf.float32, name="steps")
+    state = tf.TensorSpec((None, network.state_size), tf.float32, name="state")
+    context = tf.TensorSpec((None, network.n_context), tf.float32, name="context")
+    encoder = tf.function(
+        lambda steps, state: {"next_state": scorer.next_state(steps, state)}, input_signature=(steps, state)
+    )
+    head = tf.function(scorer.predict, input_signature=(state, context))
+    return Graphs(
+        encoder=_convert(encoder, (steps, state), "encoder"), head=_convert(head, (state, context), "head")
+    )
+
+
+def _convert(function: Any, signature: tuple[Any, ...], name: str) -> onnx.ModelProto:
+    converted, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
+    model: onnx.ModelProto = converted
+    loops = sorted({node.op_type for node in model.graph.node} & {"Loop", "Scan", "If"})
+    if loops:
+        raise PurchasingPowerError(
+            f"The exported {name} holds {', '.join(loops)}, which would run many times slower than a fused "
+            "LSTM; use the versions of tensorflow, keras and tf2onnx of requirements/demo.txt."
+        )
+    _name_by_position(model.graph)
+    for value in [*model.graph.input, *model.graph.output]:
+        for axis, size in zip(("batch", "time"), value.type.tensor_type.shape.dim, strict=False):
+            if not size.dim_value:
+                size.dim_param = axis
+    model.graph.name = name
+    return model
+
+
+def _name_by_position(graph: onnx.GraphProto) -> None:
+    """Renames nodes and inner tensors by their place in the graph.
+
+    Keras and tf2onnx number names by how much the process has built before, so the same model would get
+    other bytes, and another sha256, the second time.
+    """
+    public = {value.name for value in [*graph.input, *graph.output]}
+    names: dict[str, str] = {"": ""} | {name: name for name in public}
+    for index, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{index}"
+        for place, tensor in enumerate(node.input):
+            node.input[place] = names.setdefault(tensor, f"{node.name}_input_{place}")
+        for place, tensor in enumerate(node.output):
+            node.output[place] = names.setdefault(tensor, f"{node.name}_output_{place}")
+    for constant in graph.initializer:
+        constant.name = names[constant.name]
+    ordered = sorted(graph.initializer, key=lambda constant: constant.name)
+    del graph.initializer[:]
+    graph.initializer.extend(ordered)
+    # Shapes of inner tensors carry the old names; onnxruntime infers them anyway.
+    del graph.value_info[:]
+
+
+def check_parity(
+    network: Network,
+    model: ScoringModel,
+    batches: Iterable[ParityBatch],
+    *,
+    absolute: float = ABSOLUTE_TOLERANCE,
+    relative: float = RELATIVE_TOLERANCE,
+) -> ParityReport:
+    """Compares onnxruntime with Keras on real users.
+
+    Args:
+        network: The trained network.
+        model: The exported model, opened in onnxruntime.
+        batches: What to compare on.
+        absolute: Largest difference allowed of probabilities and states.
+        relative: Largest relative difference allowed of money.
+
+    Raises:
+        PurchasingPowerError: A difference is larger, or there was no user to compare.
+    """
+    scorer = KerasScorer(network)
+    floor = network.outputs.scale.mean / 100
+    rows, worst = 0, {"state": 0.0, "probability": 0.0, "money": 0.0}
+    for batch in batches:
+        rows += len(batch.state)
+        state = batch.state
+        if batch.steps.shape[1]:
+            expected_state = np.asarray(scorer.next_state(batch.steps, batch.state))
+            state = model.next_state(batch.steps, batch.state)
+            worst["state"] = max(worst["state"], _largest(state, expected_state))
+        else:
+            expected_state = state
+        found = model.predict(state, batch.context)
+        expected = scorer.predict(tf.constant(expected_state), tf.constant(batch.context))
+        for name in _PROBABILITIES:
+            difference = _largest(getattr(found, name), np.asarray(expected[name]))
+            worst["probability"] = max(worst["probability"], difference)
+        for name in _MONEY:
+            money = np.asarray(expected[name], np.float64)
+            difference = _largest(getattr(found, name), money, np.maximum(np.abs(money), floor))
+            worst["money"] = max(worst["money"], difference)
+    if not rows:
+        raise PurchasingPowerError(
+            "There is no user to compare Keras with onnxruntime on; pass at least one batch."
+        )
+    for name, limit in (("state", absolute), ("probability", absolute), ("money", relative)):
+        # Written so that NaN fails too.
+        if not worst[name] <= limit:
+            raise PurchasingPowerError(
+                f"The exported model differs from Keras by {worst[name]:.1e} in a {name} (at most "
+                f"{limit:.0e} is "
+                "allowed); use the versions of tensorflow, tf2onnx and onnxruntime of requirements/demo.txt."
+            )
+    return ParityReport(rows=rows, **worst)
+
+
+def _largest(found: Any, expected: Any, unit: Any = 1.0) -> float:
+    return float(
+        np.max(np.abs(np.asarray(found, np.float64) - np.asarray(expected, np.float64)) / unit, initial=0.0)
+    )

@@ -1,0 +1,297 @@
+"""The Keras network: LSTM members over steps, heads over state and context, outputs that mean money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+QUANTILE_LEVELS = (0.1, 0.5, 0.9)
+
+# Below this conditional level a quantile falls linearly to 0, where the buy probability puts it.
+_QUANTILE_RAMP = 0.1
+_MINIMUM_SIGMA = 0.05
+_LOGIT_BOUND = 15.0
+
+
+@dataclass(frozen=True)
+class LabelScale:
+    """Statistics of the training labels, so that an untrained network already gives sane outputs.
+
+    Attributes:
+        buy_rate: Share of labels above 0, within (0, 1).
+        mean: Mean spend.
+        log_mean: Mean of the log of positive spend.
+        log_std: Its standard deviation, > 0.
+        tier_cut_points: Money at which each tier but the lowest begins, strictly increasing, > 0.
+        tier_rates: Share of labels that reach each cut point, within (0, 1).
+    """
+
+    buy_rate: float
+    mean: float
+    log_mean: float
+    log_std: float
+    tier_cut_points: tuple[float, ...]
+    tier_rates: tuple[float, ...]
+
+
+class SpendParameters(NamedTuple):
+    """Raw outputs with their meaning; all [...] but tier_logits [..., T - 1].
+
+    mu and sigma describe the log of positive spend; log_expected is the log of mean spend, zeros included;
+    median, lower and upper shape the quantiles of positive spend.
+    """
+
+    buy_logit: Any
+    mu: Any
+    sigma: Any
+    log_expected: Any
+    median: Any
+    lower: Any
+    upper: Any
+    tier_logits: Any
+
+
+@keras.saving.register_keras_serializable("purchasing_power")
+class SpendOutputs(layers.Layer):  # type: ignore[misc]
+    """Gives raw outputs [..., P] their meaning: probability, money, quantiles, tiers."""
+
+    RAW_BEFORE_TIERS = 7
+
+    def __init__(self, scale: LabelScale, **kwargs: Any) -> None:
+        """Takes the label statistics that the raw outputs are relative to."""
+        super().__init__(**kwargs)
+        self.scale = scale
+        # Set after training, so that predicted and actual spend add up to the same sum over the training
+        # labels.
+        self.log_correction = self.add_weight(name="log_correction", shape=(), trainable=False)
+
+    @property
+    def raw_size(self) -> int:
+        """P, the width of the raw outputs."""
+        return self.RAW_BEFORE_TIERS + len(self.scale.tier_cut_points)
+
+    def parameters(self, raw: Any) -> SpendParameters:
+        """Splits raw outputs [..., P] into parameters.
+
+        Cumulative tier logits fall from cut point to cut point by construction, so tier probabilities are >=
+        0.
+        """
+        scale = self.scale
+        spread = scale.log_std
+        buy_logit = tf.clip_by_value(raw[..., 0] + _logit(scale.buy_rate), -_LOGIT_BOUND, _LOGIT_BOUND)
+        mu = scale.log_mean + spread * raw[..., 1]
+        sigma = spread * (_MINIMUM_SIGMA + tf.nn.softplus(raw[..., 2]))
+        log_expected = tf.math.log_sigmoid(buy_logit) + mu + 0.5 * tf.square(sigma) + spread * raw[..., 3]
+        rates = np.array([_logit(rate) for rate in scale.tier_rates])
+        # The gaps of the base rates, so that a raw 0 gives the base rates.
+        gaps = tf.constant(np.log(np.expm1(np.maximum(-np.diff(rates), 1e-3))), tf.float32)
+        first = raw[..., 7:8] + float(rates[0])
+        falls = tf.nn.softplus(raw[..., 8:] + gaps)
+        tier_logits = tf.concat([first, first - _running_sum(falls, len(rates) - 1)], axis=-1)
+        return SpendParameters(
+            buy_logit=buy_logit,
+            mu=mu,
+            sigma=sigma,
+            log_expected=log_expected,
+            median=scale.log_mean + spread * raw[..., 4],
+            lower=spread * tf.nn.softplus(raw[..., 5]),
+            upper=spread * tf.nn.softplus(raw[..., 6]),
+            tier_logits=tier_logits,
+        )
+
+    def quantile(self, part: SpendParameters, level: float) -> Any:
+        """Gives a quantile of spend, zeros included.
+
+        With purchase probability p, the level q of spend is the level u = (q - (1 - p)) / p of positive
+        spend, and 0 where that is not positive. Positive spend is log-logistic with its own spread on either
+        side of the median: exp(median + spread * logit(u)); continuous and increasing in u, so quantiles
+        cannot cross.
+        """
+        # The probability is learnt by its own loss; a wrong amount must not bend it.
+        probability = tf.stop_gradient(tf.nn.sigmoid(part.buy_logit))
+        conditional = 1.0 - (1.0 - level) / probability
+        ramp = tf.clip_by_value(conditional / _QUANTILE_RAMP, 0.0, 1.0)
+        inside = tf.clip_by_value(conditional, _QUANTILE_RAMP, 1.0 - _QUANTILE_RAMP)
+        logit = tf.math.log(inside / (1.0 - inside))
+        spread = tf.where(logit < 0.0, part.lower, part.upper)
+        return ramp * tf.exp(part.median + spread * logit)
+
+    def call(self, raw: Any) -> dict[str, Any]:
+        """Gives the head's outputs of raw outputs [n, P]; money over the horizon."""
+        part = self.parameters(raw)
+        low, middle, high = (self.quantile(part, level) for level in QUANTILE_LEVELS)
+        reached = tf.nn.sigmoid(part.tier_logits)
+        steps = tf.concat([tf.ones_like(reached[..., :1]), reached, tf.zeros_like(reached[..., :1])], axis=-1)
+        return {
+            "purchase_probability": tf.nn.sigmoid(part.buy_logit),
+            "expected_spend": tf.exp(part.log_expected + self.log_correction),
+            "spend_p10": low,
+            "spend_p50": middle,
+            "spend_p90": high,
+            "tier_probabilities": steps[..., :-1] - steps[..., 1:],
+            # The median tier: the highest one that is reached with a probability of at least one half.
+            "tier": tf.reduce_sum(tf.cast(reached >= 0.5, tf.int64), axis=-1),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """Gives what Keras needs to build the layer again."""
+        return {**super().get_config(), "scale": asdict(self.scale)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SpendOutputs:
+        """Builds the layer from `get_config`."""
+        scale: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in config.pop("scale").items()
+        }
+        return cls(LabelScale(**scale), **config)
+
+
+@keras.saving.register_keras_serializable("purchasing_power")
+class StateBeforeAnchor(layers.Layer):  # type: ignore[misc]
+    """Picks hidden states [b, t, H] after the last step before each anchor, zeros where no step came before.
+
+    A causal LSTM's hidden state after step n has seen steps 1 to n only, so one pass serves all anchors.
+    """
+
+    def call(self, hidden: Any, steps_before: Any) -> Any:
+        """Picks [b, a, H] by steps_before [b, a]."""
+        from_zero = tf.pad(hidden, [[0, 0], [1, 0], [0, 0]])
+        return tf.gather(from_zero, steps_before, axis=1, batch_dims=1)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The training model and the layers that the exported graphs share with it.
+
+    Attributes:
+        model: steps [b, t, C], steps_before [b, a], context [b, a, K] -> raw outputs [b, a, M, P].
+        encoders: The M LSTM layers.
+        heads: The M head models: hidden [..., H] and context [..., K] -> raw outputs [..., P].
+        outputs: The layer that gives raw outputs their meaning.
+        hidden_size: H.
+    """
+
+    model: keras.Model
+    encoders: Sequence[layers.LSTM]
+    heads: Sequence[keras.Model]
+    outputs: SpendOutputs
+    hidden_size: int
+
+    @property
+    def state_size(self) -> int:
+        """S: hidden and cell vector of every member."""
+        return 2 * self.hidden_size * len(self.encoders)
+
+    @property
+    def n_channels(self) -> int:
+        """C, the width of a step."""
+        return int(self.model.inputs[0].shape[-1])
+
+    @property
+    def n_context(self) -> int:
+        """K, the width of the context."""
+        return int(self.model.inputs[2].shape[-1])
+
+
+def build_network(
+    *,
+    n_channels: int,
+    n_context: int,
+    scale: LabelScale,
+    hidden_size: int,
+    head_sizes: Sequence[int],
+    members: int,
+    dropout: float,
+    l2: float,
+    seed: int,
+) -> Network:
+    """Builds the network; the same arguments give the same initial weights.
+
+    Args:
+        n_channels: C, width of a step.
+        n_context: K, width of the context.
+        scale: Statistics of the training labels.
+        hidden_size: H, size of each LSTM.
+        head_sizes: Sizes of each head's hidden layers.
+        members: M, independently initialised LSTMs and heads whose raw outputs are averaged.
+        dropout: Share of the head's inputs and hidden values dropped in training.
+        l2: Weight of the squared kernels in the loss.
+        seed: Seeds the initial weights and the dropout.
+    """
+    outputs = SpendOutputs(scale, name="spend_outputs")
+    steps = keras.Input((None, n_channels), name="steps")
+    steps_before = keras.Input((None,), dtype="int32", name="steps_before")
+    context = keras.Input((None, n_context), name="context")
+    encoders, heads, raw = [], [], []
+    for member in range(members):
+        seeds = iter(range(1000 * (seed * members + member), 1000 * (seed * members + member) + 1000))
+        encoder = layers.LSTM(
+            hidden_size,
+            return_sequences=True,
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+            name=f"encoder_{member}",
+        )
+        head = _head(n_context, hidden_size, head_sizes, outputs.raw_size, dropout, l2, seeds, member)
+        hidden = StateBeforeAnchor(name=f"state_before_anchor_{member}")(encoder(steps), steps_before)
+        raw.append(head([hidden, context]))
+        encoders.append(encoder)
+        heads.append(head)
+    model = keras.Model([steps, steps_before, context], keras.ops.stack(raw, axis=-2), name="trainer")
+    outputs.build((None, outputs.raw_size))
+    return Network(model, encoders, heads, outputs, hidden_size)
+
+
+def _head(
+    n_context: int,
+    hidden_size: int,
+    sizes: Sequence[int],
+    raw_size: int,
+    dropout: float,
+    l2: float,
+    seeds: Any,
+    member: int,
+) -> keras.Model:
+    def dense(size: int, activation: str | None, **options: Any) -> layers.Dense:
+        return layers.Dense(
+            size,
+            activation=activation,
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            **options,
+        )
+
+    hidden = keras.Input((None, hidden_size), name="hidden")
+    context = keras.Input((None, n_context), name="context")
+    value = keras.ops.concatenate([hidden, context], axis=-1)
+    for size in sizes:
+        value = layers.Dropout(dropout, seed=next(seeds))(value)
+        value = dense(size, "relu")(value)
+    value = layers.Dropout(dropout, seed=next(seeds))(value)
+    # The straight path lets log spend follow log past spend; the deep one learns the deviation from it.
+    deep = layers.Dense(raw_size, kernel_initializer="zeros", name="deep")(value)
+    straight = layers.Dense(
+        raw_size,
+        use_bias=False,
+        kernel_initializer="zeros",
+        kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+        name="straight",
+    )(context)
+    return keras.Model([hidden, context], deep + straight, name=f"head_{member}")
+
+
+def _logit(rate: float) -> float:
+    bounded = min(max(rate, 1e-3), 1 - 1e-3)
+    return float(np.log(bounded / (1 - bounded)))
+
+
+def _running_sum(values: Any, size: int) -> Any:
+    # A matrix product instead of CumSum: it is exact enough for a few tiers and runs everywhere alike.
+    return tf.matmul(values, tf.constant(np.triu(np.ones((size, size))), tf.float32))

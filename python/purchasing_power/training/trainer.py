@@ -1,0 +1,324 @@
+"""One seeded, resumable training run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.training.config import TrainingConfig
+from purchasing_power.training.dataset import AnchorBatch, AnchorSelection, AnchorSequence, SequenceDataset
+from purchasing_power.training.labels import label_scale
+from purchasing_power.training.losses import multi_target_loss
+from purchasing_power.training.model import TrainedModel
+from purchasing_power.training.network import LabelScale, Network, build_network
+
+_CHECKPOINT_FILE = "checkpoint.npz"
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch came to.
+
+    Attributes:
+        epoch: Number of the epoch, from 1.
+        epochs: Epochs at most.
+        loss: Mean loss of an anchor over the epoch, regularisation included.
+        validation_loss: Mean loss of an anchor of the held-back users.
+        best_validation_loss: The lowest so far.
+        resumed: Whether the epoch was read from the checkpoint of an interrupted run.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float
+    best_validation_loss: float
+    resumed: bool
+
+
+Progress = Callable[[EpochReport], None]
+
+
+def train(
+    dataset: SequenceDataset,
+    config: TrainingConfig | None = None,
+    *,
+    cutoff: dt.date,
+    seed: int | None = None,
+    work_dir: Path,
+    progress: Progress | None = None,
+) -> TrainedModel:
+    """Trains on every anchor whose label window ends on or before the cutoff.
+
+    Stops when held-back users ('validation') no longer gain, and keeps the weights that were best for them.
+    The same dataset, config and seed give the same model. A run that was interrupted goes on from its last
+    complete epoch and ends where an uninterrupted one would.
+
+    Args:
+        dataset: The sequences.
+        config: Hyperparameters; None takes the defaults.
+        cutoff: No label window ends after it.
+        seed: Overrides the config's seed.
+        work_dir: Where the checkpoint goes; it is removed when training is complete.
+        progress: Called after every epoch.
+
+    Raises:
+        PurchasingPowerError: A split has no anchor before the cutoff, the labels allow no tiers, or the loss
+            is not finite.
+    """
+    config = config or TrainingConfig()
+    if seed is not None:
+        config = replace(config, seed=seed)
+    parts = {name: dataset.selection(split=name, cutoff=cutoff) for name in ("train", "validation")}
+    for name, part in parts.items():
+        if not len(part.users):
+            raise PurchasingPowerError(
+                f"No user of the split '{name}' has an anchor whose {dataset.contract.horizon_days} days "
+                "end by "
+                f"{cutoff.isoformat()}; bring more history, or shorten the horizon."
+            )
+    scale = label_scale(parts["train"].label_sample(), len(dataset.contract.tier_names))
+    run = _Run(dataset, parts["train"], parts["validation"], scale, config)
+    checkpoint = _Checkpoint(work_dir / _CHECKPOINT_FILE, _fingerprint(dataset, config, cutoff, scale))
+    history = checkpoint.restore(run)
+    for report in history:
+        _tell(progress, report, resumed=True)
+    while len(history) < config.epochs and not _is_over(history, config.patience):
+        loss, validation_loss = run.epoch(len(history))
+        if not np.isfinite([loss, validation_loss]).all():
+            raise PurchasingPowerError(
+                f"The loss is not finite after epoch {len(history) + 1}; lower the learning rate "
+                f"(it is {config.learning_rate})."
+            )
+        best = min([validation_loss, *(item.validation_loss for item in history)])
+        if best == validation_loss:
+            run.keep_as_best()
+        history.append(EpochReport(len(history) + 1, config.epochs, loss, validation_loss, best, False))
+        checkpoint.save(run, history)
+        _tell(progress, history[-1], resumed=False)
+    run.restore_best()
+    run.calibrate_sum()
+    checkpoint.path.unlink(missing_ok=True)
+    return TrainedModel(
+        network=run.network, contract=dataset.contract, cutoff=cutoff, config=config, history=history
+    )
+
+
+class _Run:
+    """Weights, optimiser and batches of a training run; an epoch at a time."""
+
+    def __init__(
+        self,
+        dataset: SequenceDataset,
+        training: AnchorSelection,
+        validation: AnchorSelection,
+        scale: LabelScale,
+        config: TrainingConfig,
+    ) -> None:
+        tf.config.experimental.enable_op_determinism()
+        keras.utils.set_random_seed(config.seed)
+        self.config = config
+        self.network: Network = build_network(
+            n_channels=dataset.n_channels,
+            n_context=dataset.n_context,
+            scale=scale,
+            hidden_size=config.hidden_size,
+            head_sizes=config.head_sizes,
+            members=config.members,
+            dropout=config.dropout,
+            l2=config.l2,
+            seed=config.seed,
+        )
+        self._batches = AnchorSequence(training, batch_size=config.batch_size, seed=config.seed)
+        self._validation = AnchorSequence(validation, batch_size=config.batch_size)
+        total_steps = config.epochs * len(self._batches)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.1 * config.learning_rate,
+            decay_steps=max(1, total_steps * 9 // 10),
+            warmup_target=config.learning_rate,
+            warmup_steps=max(1, total_steps // 10),
+        )
+        self._optimizer = keras.optimizers.Adam(rate)
+        weights = self.network.model.trainable_variables
+        self._optimizer.build(weights)
+        self._average = [tf.Variable(weight.value, trainable=False) for weight in weights]
+        self._best = [np.array(weight) for weight in weights]
+        # Weigh every batch by its anchors over those of a mean batch, so that an epoch weighs every anchor
+        # alike.
+        self._anchors_per_batch = float(training.n_anchors.sum() / len(self._batches))
+        signature = _signature(dataset)
+        self._train_step = tf.function(self._step, input_signature=signature)
+        self._loss_sum = tf.function(self._sum_of_losses, input_signature=signature)
+        self._spend_sums = tf.function(self._sums_of_spend, input_signature=signature)
+
+    def epoch(self, index: int) -> tuple[float, float]:
+        """Runs one epoch and gives the training and the validation loss of an anchor."""
+        self._batches.start_epoch(index)
+        for layer in self.network.model._flatten_layers():
+            if isinstance(layer, keras.layers.Dropout):
+                # Tied to the epoch, so that a resumed run drops what an uninterrupted one would have dropped.
+                layer.seed_generator.state.assign([layer.seed, index])
+        loss = _mean(self._train_step, self._batches)
+        return loss, self._with_average(lambda: _mean(self._loss_sum, self._validation))
+
+    def _with_average(self, measure: Callable[[], float]) -> float:
+        weights = self.network.model.trainable_variables
+        current = [np.array(weight) for weight in weights]
+        _assign(weights, self._average)
+        result = measure()
+        _assign(weights, current)
+        return result
+
+    def keep_as_best(self) -> None:
+        self._best = [np.array(value) for value in self._average]
+
+    def restore_best(self) -> None:
+        _assign(self.network.model.trainable_variables, self._best)
+
+    def calibrate_sum(self) -> None:
+        """Makes predicted and actual spend of the training anchors add up to the same sum."""
+        self._batches.start_epoch(0)
+        sums = np.zeros(2)
+        for index in range(len(self._batches)):
+            sums += [float(value) for value in self._spend_sums(*_tensors(self._batches[index]))]
+        self.network.outputs.log_correction.assign(np.log(sums[1] / sums[0]))
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Gives everything the next epoch depends on."""
+        groups = {
+            "weight": self.network.model.trainable_variables,
+            "average": self._average,
+            "best": self._best,
+            "optimizer": self._optimizer.variables,
+        }
+        return {
+            f"{name}_{i}": np.array(value) for name, group in groups.items() for i, value in enumerate(group)
+        }
+
+    def load(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """Takes over what `arrays` gave."""
+        weights = self.network.model.trainable_variables
+        for name, group in (
+            ("weight", weights),
+            ("average", self._average),
+            ("optimizer", self._optimizer.variables),
+        ):
+            _assign(group, [arrays[f"{name}_{i}"] for i in range(len(group))])
+        self._best = [arrays[f"best_{i}"] for i in range(len(self._best))]
+
+    def _losses(self, batch: AnchorBatch, *, training: bool) -> Any:
+        raw = self.network.model([batch.steps, batch.steps_before, batch.context], training=training)
+        # Every member learns on its own; only predictions are averaged.
+        each = multi_target_loss(self.network.outputs, raw, batch.spend[..., None], batch.bought[..., None])
+        return tf.reduce_mean(each, axis=-1)
+
+    def _step(self, *tensors: Any) -> tuple[Any, Any]:
+        batch = AnchorBatch(*tensors)
+        weights = self.network.model.trainable_variables
+        with tf.GradientTape() as tape:
+            loss_sum = tf.reduce_sum(self._losses(batch, training=True) * batch.weight)
+            loss = loss_sum / self._anchors_per_batch + tf.add_n(self.network.model.losses or [0.0])
+        gradients, _ = tf.clip_by_global_norm(
+            tape.gradient(loss, [weight.value for weight in weights]), self.config.clip_norm
+        )
+        self._optimizer.apply(gradients, weights)
+        # The average starts fast, so that the random initial weights are forgotten within a few batches.
+        done = tf.cast(self._optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.config.weight_average, (1.0 + done) / (10.0 + done))
+        for average, weight in zip(self._average, weights, strict=True):
+            average.assign(decay * average + (1.0 - decay) * weight.value)
+        return loss_sum, tf.reduce_sum(batch.weight)
+
+    def _sum_of_losses(self, *tensors: Any) -> tuple[Any, Any]:
+        batch = AnchorBatch(*tensors)
+        return tf.reduce_sum(self._losses(batch, training=False) * batch.weight), tf.reduce_sum(batch.weight)
+
+    def _sums_of_spend(self, *tensors: Any) -> tuple[Any, Any]:
+        batch = AnchorBatch(*tensors)
+        raw = self.network.model([batch.steps, batch.steps_before, batch.context], training=False)
+        predicted = tf.exp(self.network.outputs.parameters(tf.reduce_mean(raw, axis=-2)).log_expected)
+        return tf.reduce_sum(predicted * batch.weight), tf.reduce_sum(batch.spend * batch.weight)
+
+
+class _Checkpoint:
+    """The state after the last complete epoch, replaced in one step."""
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self.path = path
+        self._fingerprint = fingerprint
+
+    def save(self, run: _Run, history: list[EpochReport]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        about = json.dumps({"fingerprint": self._fingerprint, "history": [asdict(item) for item in history]})
+        partial = self.path.with_suffix(".partial")
+        with open(partial, "wb") as file:
+            np.savez(file, allow_pickle=False, about=np.array(about), **run.arrays())
+        os.replace(partial, self.path)
+
+    def restore(self, run: _Run) -> list[EpochReport]:
+        if not self.path.is_file():
+            return []
+        with np.load(self.path, allow_pickle=False) as saved:
+            about = json.loads(str(saved["about"]))
+            # Another dataset, cutoff or config: its checkpoint would silently give another model.
+            if about["fingerprint"] != self._fingerprint:
+                return []
+            run.load({name: saved[name] for name in saved.files if name != "about"})
+        return [EpochReport(**item) for item in about["history"]]
+
+
+def _is_over(history: list[EpochReport], patience: int) -> bool:
+    losses = [report.validation_loss for report in history]
+    return len(losses) > patience and min(losses) < min(losses[-patience:])
+
+
+def _tell(progress: Progress | None, report: EpochReport, *, resumed: bool) -> None:
+    if progress is not None:
+        progress(replace(report, resumed=resumed))
+
+
+def _mean(function: Any, batches: AnchorSequence) -> float:
+    total = np.zeros(2)
+    for index in range(len(batches)):
+        total += [float(value) for value in function(*_tensors(batches[index]))]
+    return float(total[0] / total[1])
+
+
+def _tensors(batch: AnchorBatch) -> tuple[npt.NDArray[Any], ...]:
+    return (batch.steps, batch.steps_before, batch.context, batch.spend, batch.bought, batch.weight)
+
+
+def _signature(dataset: SequenceDataset) -> list[tf.TensorSpec]:
+    plane = tf.TensorSpec((None, None), tf.float32)
+    return [
+        tf.TensorSpec((None, None, dataset.n_channels), tf.float32),
+        tf.TensorSpec((None, None), tf.int32),
+        tf.TensorSpec((None, None, dataset.n_context), tf.float32),
+        plane,
+        plane,
+        plane,
+    ]
+
+
+def _assign(variables: Any, values: Any) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _fingerprint(dataset: SequenceDataset, config: TrainingConfig, cutoff: dt.date, scale: LabelScale) -> str:
+    about = json.dumps(
+        [asdict(dataset.contract), asdict(config), cutoff.isoformat(), asdict(scale), dataset.fingerprint]
+    )
+    return hashlib.sha256(about.encode()).hexdigest()
