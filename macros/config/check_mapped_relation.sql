@@ -4,8 +4,9 @@
 -#}
 {% macro check_mapped_relation(where, entry, columns, input_name) %}
     {% set relation = entry['relation'] | trim %}
+    {% set source = purchasing_power.find_node(where, relation) if purchasing_power.is_node(relation) else purchasing_power.input_source(relation) %}
     {% if purchasing_power.is_node(relation) %}
-        {% if load_relation(purchasing_power.input_node(relation)) is none %}
+        {% if load_relation(source) is none %}
             {{ return('') }}
         {% endif %}
     {% elif purchasing_power.is_file(relation) %}
@@ -18,7 +19,6 @@
         {{ purchasing_power.check_table_exists(where, relation) }}
     {% endif %}
 
-    {% set source = purchasing_power.input_source(relation) %}
     {% set has_rows = run_query('select 1 from ' ~ source ~ ' limit 1').rows | length > 0 %}
     {% if not has_rows and input_name == 'order_lines' %}
         {{ purchasing_power.refuse_config(where, 'maps ' ~ relation ~ ', which is empty: load it first, or map another relation.') }}
@@ -27,6 +27,21 @@
     {% endif %}
 
     {{ purchasing_power.check_expressions(where, relation, source, entry['columns'], columns) }}
+{% endmacro %}
+
+
+{#- The relation of a ref(...) or source(...), found in the graph: a hook must not refer to what dbt did not see it parse. -#}
+{% macro find_node(where, relation) %}
+    {% set name = modules.re.findall("['\"]([^'\"]+)['\"]", relation) %}
+    {% set nodes = graph.nodes if relation.startswith('ref') else graph.sources %}
+    {% for node in nodes.values() %}
+        {% if node.name == name[-1] and node.resource_type in ('model', 'seed', 'snapshot', 'source') and (relation.startswith('ref') or node.source_name == name[0]) %}
+            {{ return(api.Relation.create(
+                database=node.database, schema=node.schema, identifier=node.get('identifier') or node.get('alias') or node.name
+            )) }}
+        {% endif %}
+    {% endfor %}
+    {{ purchasing_power.refuse_config(where, 'maps ' ~ relation ~ ', which this dbt project does not define.') }}
 {% endmacro %}
 
 

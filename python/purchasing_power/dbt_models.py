@@ -1,0 +1,92 @@
+"""What the package's dbt Python models run: they bring relations, the scoring core does the rest.
+
+dbt gives a Python model its upstream models as the engine's own relations. Only two things are asked of one here: to
+be read as a stream of Arrow batches, and to be ordered; so nothing is imported from the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import pyarrow as pa
+
+from purchasing_power.scoring import (
+    ENCODER_OUTPUT_SCHEMA,
+    HEAD_OUTPUT_SCHEMA,
+    ScoringModel,
+    encode,
+    score,
+)
+
+# Large enough that the overhead of a batch does not show, small enough that memory does not either.
+_ROWS_PER_BATCH = 8192
+
+
+class Relation(Protocol):
+    """A DuckDB relation, as far as it is used here."""
+
+    def filter(self, condition: str) -> Relation:
+        """Keeps the rows that satisfy a SQL condition."""
+        ...
+
+    def project(self, columns: str) -> Relation:
+        """Keeps the columns of a SQL select list."""
+        ...
+
+    def order(self, expressions: str) -> Relation:
+        """Sorts by a SQL order by list."""
+        ...
+
+    def to_arrow_reader(self, batch_size: int) -> pa.RecordBatchReader:
+        """Streams the rows as Arrow batches."""
+        ...
+
+
+def state_updates(models: Relation, steps: Relation) -> pa.RecordBatchReader:
+    """Runs the champion's encoder over the steps that this run has to consume.
+
+    Args:
+        models: `purchasing_power__models`.
+        steps: `int_purchasing_power__steps_to_consume`.
+
+    Returns:
+        A stream of `ENCODER_OUTPUT_SCHEMA`.
+
+    Raises:
+        PurchasingPowerError: The champion's bytes or the steps are not what was registered.
+    """
+    # Sorted by length, neighbours in a batch end together and the encoder runs few, full calls.
+    columns = steps.project("user_id, n_steps, steps, previous_state").order("n_steps, user_id")
+    return _stream(ENCODER_OUTPUT_SCHEMA, encode(_batches(columns), champion(models)))
+
+
+def raw_scores(models: Relation, inputs: Relation) -> pa.RecordBatchReader:
+    """Runs the champion's head over everybody.
+
+    Args:
+        models: `purchasing_power__models`.
+        inputs: `int_purchasing_power__head_inputs`.
+
+    Returns:
+        A stream of `HEAD_OUTPUT_SCHEMA`.
+
+    Raises:
+        PurchasingPowerError: The champion's bytes or the inputs are not what was registered.
+    """
+    return _stream(HEAD_OUTPUT_SCHEMA, score(_batches(inputs), champion(models)))
+
+
+def champion(models: Relation) -> ScoringModel:
+    """Opens the registry's champion, after checking its bytes against the registered sha256."""
+    row = models.filter("status = 'champion'").project("encoder_onnx, head_onnx, sha256").to_arrow_reader(1)
+    table = row.read_all().to_pydict()
+    return ScoringModel.from_bytes(table["encoder_onnx"][0], table["head_onnx"][0], table["sha256"][0])
+
+
+def _batches(relation: Relation) -> Iterable[pa.RecordBatch]:
+    return relation.to_arrow_reader(_ROWS_PER_BATCH)
+
+
+def _stream(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(schema, batches)
