@@ -2,12 +2,11 @@
     Stops a run with one sentence when the scores could not be right: no champion, one trained on other features or on a
     scaling that is gone, or bytes that are not those registered. Silent where nothing is built (compile, docs).
 -#}
-{% macro require_champion() %}
+{% macro require_champion(registry, scaling) %}
     {% if not execute or flags.WHICH not in ('run', 'build', 'retry') %}
         {{ return('') }}
     {% endif %}
 
-    {% set registry = ref('purchasing_power__models') %}
     {% set champions = run_query(
         'select model_version, feature_hash, scaling_version, '
         ~ purchasing_power.bytes_sha256('encoder_onnx', 'head_onnx') ~ ' = sha256 as is_intact '
@@ -34,7 +33,6 @@
         ) }}
     {% endif %}
 
-    {% set scaling = ref('purchasing_power__scaling') %}
     {% set known = run_query(
         'select 1 from ' ~ scaling ~ " where scaling_version = '" ~ champion['scaling_version'] ~ "' limit 1"
     ).rows %}

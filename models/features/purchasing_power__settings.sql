@@ -26,7 +26,8 @@ settings as (
         '{{ purchasing_power.setting('currency') }}' as currency,
         '{{ tojson(purchasing_power.setting('tier_names')) | replace("'", "''") }}' as tier_names,
         '{{ purchasing_power.feature_hash() }}' as feature_hash,
-        newest_scaling.scaling_version
+        newest_scaling.scaling_version,
+        '{{ purchasing_power.package_version() }}' as package_version
     from as_of
     left join newest_scaling on true
 

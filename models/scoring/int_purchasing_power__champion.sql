@@ -1,4 +1,4 @@
-{{ purchasing_power.require_champion() }}
+{{ purchasing_power.require_champion(ref('purchasing_power__models'), ref('purchasing_power__scaling')) }}
 
 with
 

@@ -56,9 +56,10 @@ def state_updates(models: Relation, steps: Relation) -> pa.RecordBatchReader:
     Raises:
         PurchasingPowerError: The champion's bytes or the steps are not what was registered.
     """
+    model = champion(models)
     # Sorted by length, neighbours in a batch end together and the encoder runs few, full calls.
     columns = steps.project("user_id, n_steps, steps, previous_state").order("n_steps, user_id")
-    return _stream(ENCODER_OUTPUT_SCHEMA, encode(_batches(columns), champion(models)))
+    return _stream(ENCODER_OUTPUT_SCHEMA, encode(_batches(columns), model))
 
 
 def raw_scores(models: Relation, inputs: Relation) -> pa.RecordBatchReader:
@@ -74,14 +75,18 @@ def raw_scores(models: Relation, inputs: Relation) -> pa.RecordBatchReader:
     Raises:
         PurchasingPowerError: The champion's bytes or the inputs are not what was registered.
     """
-    return _stream(HEAD_OUTPUT_SCHEMA, score(_batches(inputs), champion(models)))
+    model = champion(models)
+    return _stream(HEAD_OUTPUT_SCHEMA, score(_batches(inputs), model))
 
 
 def champion(models: Relation) -> ScoringModel:
-    """Opens the registry's champion, after checking its bytes against the registered sha256."""
-    row = models.filter("status = 'champion'").project("encoder_onnx, head_onnx, sha256").to_arrow_reader(1)
-    table = row.read_all().to_pydict()
-    return ScoringModel.from_bytes(table["encoder_onnx"][0], table["head_onnx"][0], table["sha256"][0])
+    """Opens the registry's champion, after checking its bytes against the registered sha256.
+
+    Read to its end before anything else is streamed: DuckDB 2 allows one open result a connection.
+    """
+    rows = models.filter("status = 'champion'").project("encoder_onnx, head_onnx, sha256").to_arrow_reader(1)
+    (row,) = rows.read_all().to_pylist()
+    return ScoringModel.from_bytes(row["encoder_onnx"], row["head_onnx"], row["sha256"])
 
 
 def _batches(relation: Relation) -> Iterable[pa.RecordBatch]:
