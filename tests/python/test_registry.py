@@ -1,30 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import pytest
+from built_project import make_candidate
 
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.connection import Connection, connect
 from purchasing_power.warehouse.features import read_settings
 from purchasing_power.warehouse.project import Project
-from purchasing_power.warehouse.registry import Candidate, Measurement, Registry, open_registry
-
-
-def make_candidate(version: str, feature_hash: str = "features-1", day: int = 3) -> Candidate:
-    return Candidate(
-        model_version=version,
-        encoder=b"encoder of " + version.encode(),
-        head=b"head of " + version.encode(),
-        feature_hash=feature_hash,
-        scaling_version="scaling-1",
-        horizon_days=56,
-        trained_at=datetime(2018, 1, day, 12, tzinfo=UTC),
-        train_cutoff=date(2018, 1, 2),
-        metrics={"spearman": 0.8},
-        card={"currency": "USD", "channels": ["spend"]},
-    )
+from purchasing_power.warehouse.registry import Measurement, Registry, open_registry
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def shared_options(command: Callable[..., None]) -> Callable[..., None]:
     """Replaces parameters of type Project and TrainingConfig by the options that make one."""
     makers: dict[str, Callable[[dict[str, Any]], Any]] = {}
     parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
         if parameter.annotation is Project:
             makers[parameter.name] = _take_project
             parameters += [_optional(name, option) for name, option in _PROJECT_OPTIONS.items()]
