@@ -118,7 +118,15 @@ def measure(
             "input's dates."
         )
     scores = model.predict_table(prepared.dataset, anchor_on, split=split)
-    figures = {MODEL_METHOD: evaluate_scores(scores, labels.spend, labels.orders)}
+    figures = {
+        MODEL_METHOD: evaluate_scores(
+            scores,
+            labels.spend,
+            labels.orders,
+            tier_names=model.contract.tier_names,
+            tier_cut_points=model.tier_cut_points,
+        )
+    }
     figures.update(evaluate_baselines(labels, model.tier_cut_points))
     return [
         Measurement(dataset_name, split or "all", method, metric, value)

@@ -155,13 +155,35 @@ def _convert(function: Any, signature: tuple[Any, ...], name: str) -> onnx.Model
             f"The exported {name} holds {', '.join(loops)}, which would run many times slower than a fused "
             "LSTM; use the versions of tensorflow, keras and tf2onnx of requirements/demo.txt."
         )
+    _sort_by_structure(model.graph)
     _name_by_position(model.graph)
     for value in [*model.graph.input, *model.graph.output]:
         for axis, size in zip(("batch", "time"), value.type.tensor_type.shape.dim, strict=False):
             if not size.dim_value:
                 size.dim_param = axis
     model.graph.name = name
+    model.graph.doc_string = ""
     return model
+
+
+def _sort_by_structure(graph: onnx.GraphProto) -> None:
+    """Orders the nodes depth first from the outputs, because tf2onnx's order depends on its names."""
+    maker = {tensor: node for node in graph.node for tensor in node.output}
+    placed: dict[str, onnx.NodeProto] = {}
+
+    def place(tensor: str) -> None:
+        node = maker.get(tensor)
+        if node is None or node.name in placed:
+            return
+        for needed in node.input:
+            place(needed)
+        placed[node.name] = node
+
+    for output in sorted(value.name for value in graph.output):
+        place(output)
+    nodes = [copy.deepcopy(node) for node in placed.values()]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _name_by_position(graph: onnx.GraphProto) -> None:

@@ -1,0 +1,87 @@
+"""Predictions that cost nothing; a model that does not beat them is not worth its keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from purchasing_power.evaluation.metrics import Values, evaluate, tiers_of
+from purchasing_power.evaluation.prediction import Prediction
+
+
+class Labels(Protocol):
+    """What n users did around an anchor; money of the horizon before it and of the one from it on."""
+
+    @property
+    def past_spend(self) -> Values:
+        """[n] money of the horizon before the anchor."""
+        ...
+
+    @property
+    def spend(self) -> Values:
+        """[n] money within the horizon."""
+        ...
+
+    @property
+    def orders(self) -> Values:
+        """[n] orders within the horizon."""
+        ...
+
+
+def persistence(past_spend: Values, tier_cut_points: Sequence[float]) -> Prediction:
+    """Everybody spends what they spent in the horizon before the anchor, and buys if they bought then.
+
+    Args:
+        past_spend: [n] money of the horizon before the anchor.
+        tier_cut_points: Money at which each tier but the lowest begins.
+    """
+    return Prediction(
+        purchase_probability=(past_spend > 0).astype(np.float64),
+        expected_spend=past_spend,
+        spend_p50=past_spend,
+        tier=tiers_of(past_spend, tier_cut_points),
+    )
+
+
+def majority(past_spend: Values, tier_cut_points: Sequence[float]) -> Prediction:
+    """Everybody is like most were in the horizon before the anchor.
+
+    All get the share of buyers, the mean, the quantiles and the commonest tier but the top one, because four
+    in five are not in the top fifth.
+
+    Args:
+        past_spend: [n] money of the horizon before the anchor.
+        tier_cut_points: Money at which each tier but the lowest begins.
+    """
+    users = len(past_spend)
+    counts = np.bincount(tiers_of(past_spend, tier_cut_points), minlength=len(tier_cut_points) + 1)
+    commonest = int(counts[:-1].argmax())
+    low, middle, high = np.quantile(past_spend, (0.1, 0.5, 0.9))
+    return Prediction(
+        purchase_probability=np.full(users, (past_spend > 0).mean()),
+        expected_spend=np.full(users, past_spend.mean()),
+        spend_p50=np.full(users, middle),
+        tier=np.full(users, commonest, np.int64),
+        spend_p10=np.full(users, low),
+        spend_p90=np.full(users, high),
+    )
+
+
+def evaluate_baselines(labels: Labels, tier_cut_points: Sequence[float]) -> dict[str, dict[str, float]]:
+    """Measures persistence and majority on the same users as a model.
+
+    Args:
+        labels: What the users did around the anchor.
+        tier_cut_points: Money at which each tier but the lowest begins.
+
+    Returns:
+        method -> metric -> value.
+    """
+    return {
+        name: evaluate(
+            method(labels.past_spend, tier_cut_points), labels.spend, labels.orders, tier_cut_points
+        )
+        for name, method in (("persistence", persistence), ("majority", majority))
+    }

@@ -1,0 +1,176 @@
+"""Metrics of spend predictions; every function takes [n] arrays, one number a user.
+
+A metric that a sample does not define (one class only, nobody spent anything) is NaN; `evaluate` leaves it
+out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+if TYPE_CHECKING:
+    from purchasing_power.evaluation.prediction import Prediction
+
+Values = npt.NDArray[np.floating[Any]]
+Flags = npt.NDArray[np.bool_]
+
+_SMALLEST_PROBABILITY = 1e-6
+
+
+def spearman(actual: Values, predicted: Values) -> float:
+    """Spearman's rank correlation, ties at their mean rank; 0 where one side is constant."""
+    ranks = np.stack([rankdata(actual), rankdata(predicted)])
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    variances = (centred**2).sum(axis=1)
+    if not variances.all():
+        return 0.0
+    return float((centred[0] * centred[1]).sum() / math.sqrt(float(variances[0] * variances[1])))
+
+
+def normalized_gini(actual: Values, predicted: Values) -> float:
+    """Gini coefficient of the gains curve in predicted order over that in actual order: 1 is a perfect order.
+
+    Users with equal predictions share their spend evenly, so the order of rows does not matter; a constant
+    prediction has 0. As in Wang, Liu, Miao 2019 (arXiv 1912.07753), section 4.3, up to ties.
+    """
+    if actual.sum() <= 0:
+        return math.nan
+    perfect = _gini(actual, actual)
+    return _gini(actual, predicted) / perfect if perfect > 0 else math.nan
+
+
+def _gini(actual: Values, order: Values) -> float:
+    _, group = np.unique(-order, return_inverse=True)
+    sizes = np.bincount(group)
+    shared = (np.bincount(group, weights=actual) / sizes)[np.sort(group)]
+    return float(np.cumsum(shared).sum() / shared.sum() - (len(actual) + 1) / 2)
+
+
+def mae_over_mean(actual: Values, predicted: Values) -> float:
+    """Mean absolute error over the mean of the actual values."""
+    return _ratio(np.abs(actual - predicted).mean(), actual.mean())
+
+
+def rmsle(actual: Values, predicted: Values) -> float:
+    """Root mean squared error of log(1 + value)."""
+    return float(np.sqrt(np.mean((np.log1p(predicted) - np.log1p(actual)) ** 2)))
+
+
+def bias(actual: Values, predicted: Values) -> float:
+    """Sum of predictions over sum of actual values, minus 1: +0.1 predicts ten per cent too much."""
+    return _ratio(predicted.sum(), actual.sum()) - 1
+
+
+def buy_auc(bought: Flags, probability: Values) -> float:
+    """Area under the ROC curve: the chance that a buyer has a higher probability than a non-buyer.
+
+    By the rank sum of Mann and Whitney; ties count one half.
+    """
+    buyers = int(bought.sum())
+    others = len(bought) - buyers
+    rank_sum = rankdata(probability)[bought].sum()
+    return _ratio(rank_sum - buyers * (buyers + 1) / 2, buyers * others)
+
+
+def buy_log_loss(bought: Flags, probability: Values) -> float:
+    """Mean negative log-likelihood; probabilities are kept 1e-6 away from 0 and 1."""
+    kept = np.clip(probability, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
+    return float(-np.mean(np.where(bought, np.log(kept), np.log1p(-kept))))
+
+
+def average_precision(bought: Flags, probability: Values) -> float:
+    """Sum over thresholds of the gain in recall times the precision there; ties are one threshold."""
+    thresholds, group = np.unique(-probability, return_inverse=True)
+    chosen = np.cumsum(np.bincount(group, minlength=len(thresholds)))
+    hits = np.cumsum(np.bincount(group, weights=bought, minlength=len(thresholds)))
+    return _ratio(float((np.diff(hits, prepend=0.0) * hits / chosen).sum()), bought.sum())
+
+
+def top_fifth(spend: Values) -> Flags:
+    """Flags the users whose spend reaches the 80 % quantile of all users' spend."""
+    flags: Flags = spend >= np.quantile(spend, 0.8)
+    return flags
+
+
+def classification(actual: Flags, predicted: Flags) -> dict[str, float]:
+    """Gives accuracy, precision, recall and f1; the last three are 0 where they would divide by 0."""
+    hits = int((actual & predicted).sum())
+    found, true = int(predicted.sum()), int(actual.sum())
+    return {
+        "accuracy": float((actual == predicted).mean()),
+        "precision": hits / found if found else 0.0,
+        "recall": hits / true if true else 0.0,
+        "f1": 2 * hits / (found + true) if found + true else 0.0,
+    }
+
+
+def tiers_of(spend: Values, cut_points: Sequence[float]) -> npt.NDArray[np.int64]:
+    """Gives each user's tier, 0 = lowest: the number of cut points that the spend reaches."""
+    return np.searchsorted(np.asarray(cut_points), spend, side="right").astype(np.int64)
+
+
+def coverage(actual: Values, low: Values, high: Values) -> float:
+    """Share of values within [low, high]."""
+    return float(((actual >= low) & (actual <= high)).mean())
+
+
+def decile_calibration_error(actual: Values, predicted: Values) -> float:
+    """How far predicted and actual sums are apart in ten groups of predictions, over the actual sum.
+
+    The groups are equally large, by rising prediction; ties stay in row order.
+    """
+    order = np.argsort(predicted, kind="stable")
+    apart = sum(
+        abs(float(predicted[rows].sum() - actual[rows].sum()))
+        for rows in np.array_split(order, 10)
+        if len(rows)
+    )
+    return _ratio(apart, actual.sum())
+
+
+def evaluate(
+    prediction: Prediction, spend: Values, orders: Values, tier_cut_points: Sequence[float]
+) -> dict[str, float]:
+    """Measures one method's predictions of n users.
+
+    Ranking and bias are read from the expected spend, error from the median, because the median is what
+    minimises an absolute error.
+
+    Args:
+        prediction: The predictions.
+        spend: [n] money within the horizon.
+        orders: [n] orders within the horizon.
+        tier_cut_points: Money at which each tier but the lowest begins.
+
+    Returns:
+        metric -> value; metrics that the sample does not define are left out.
+    """
+    bought = orders > 0
+    expected, probability = prediction.expected_spend, prediction.purchase_probability
+    in_top = prediction.tier == len(tier_cut_points)
+    values = {
+        "spearman": spearman(spend, expected),
+        "normalized_gini": normalized_gini(spend, expected),
+        "mae_over_mean": mae_over_mean(spend, prediction.spend_p50),
+        "rmsle": rmsle(spend, prediction.spend_p50),
+        "bias": bias(spend, expected),
+        "buy_auc": buy_auc(bought, probability),
+        "buy_log_loss": buy_log_loss(bought, probability),
+        "average_precision": average_precision(bought, probability),
+        **{f"top_fifth_{name}": value for name, value in classification(top_fifth(spend), in_top).items()},
+        "tier_accuracy": float((tiers_of(spend, tier_cut_points) == prediction.tier).mean()),
+        "decile_calibration_error": decile_calibration_error(spend, expected),
+    }
+    if prediction.spend_p10 is not None and prediction.spend_p90 is not None:
+        values["coverage_p10_p90"] = coverage(spend, prediction.spend_p10, prediction.spend_p90)
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole > 0 else math.nan

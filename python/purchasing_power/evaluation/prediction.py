@@ -1,0 +1,78 @@
+"""What a method predicts of n users, however it came by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from purchasing_power.evaluation.metrics import Values, evaluate
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predictions of one method; money over the horizon.
+
+    Attributes:
+        purchase_probability: [n] probability of at least one order.
+        expected_spend: [n] mean spend.
+        spend_p50: [n] median of spend.
+        tier: [n] index of the tier, 0 = lowest.
+        spend_p10: [n] 10 % quantile of spend, where the method has one.
+        spend_p90: [n] 90 % quantile of spend, where the method has one.
+    """
+
+    purchase_probability: Values
+    expected_spend: Values
+    spend_p50: Values
+    tier: npt.NDArray[np.int64]
+    spend_p10: Values | None = None
+    spend_p90: Values | None = None
+
+
+class Scores(Protocol):
+    """A table of scores, as the scoring core's head gives it."""
+
+    def column(self, name: str) -> Any:
+        """Gives a column by its name."""
+        ...
+
+
+def prediction_from_scores(scores: Scores, tier_names: Sequence[str]) -> Prediction:
+    """Reads predictions from a table of the scoring core.
+
+    Args:
+        scores: n rows of purchase_probability, expected_spend, spend_p10, spend_p50, spend_p90,
+            purchasing_power_tier.
+        tier_names: Names of the tiers, lowest first.
+    """
+    places = {name: place for place, name in enumerate(tier_names)}
+    tiers = scores.column("purchasing_power_tier").to_pylist()
+
+    def money(name: str) -> Values:
+        values: Values = scores.column(name).to_numpy()
+        return values
+
+    return Prediction(
+        purchase_probability=money("purchase_probability"),
+        expected_spend=money("expected_spend"),
+        spend_p50=money("spend_p50"),
+        tier=np.array([places[name] for name in tiers], np.int64),
+        spend_p10=money("spend_p10"),
+        spend_p90=money("spend_p90"),
+    )
+
+
+def evaluate_scores(
+    scores: Scores,
+    spend: Values,
+    orders: Values,
+    *,
+    tier_names: Sequence[str],
+    tier_cut_points: Sequence[float],
+) -> dict[str, float]:
+    """Measures a table of scores against what its users did, in the same order; see `evaluate`."""
+    return evaluate(prediction_from_scores(scores, tier_names), spend, orders, tier_cut_points)
