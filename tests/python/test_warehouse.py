@@ -136,10 +136,13 @@ def test_a_line_that_is_no_event_is_kept_as_text() -> None:
     assert (event.name, event.message) == ("Output", "a word from a Python model")
 
 
-def test_repeated_messages_are_told_once() -> None:
+def test_dbts_messages_become_one_passage() -> None:
     assert (
         summarise(["Failure in model a\n  no such column", "  no such column"])
         == "Failure in model a no such column"
     )
+    assert summarise(["Nothing was scored.\n  > in macro refuse_to_score\n"]) == "Nothing was scored."
+    traceback = "Traceback (most recent call last):\n  File 'x'\npkg.errors.ShopError: no champion"
+    assert summarise([f"Python model failed:\n{traceback}"]) == "Python model failed: ShopError: no champion"
     assert summarise([]) == "it gave no message."
     assert len(summarise(["x" * 10_000])) == 1500

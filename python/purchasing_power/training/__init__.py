@@ -4,8 +4,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# TensorFlow prints start-up notes about optional CPU features; errors still show. Its oneDNN kernels print theirs
-# whatever the level, and gain nothing at these sizes (43 s against 63 s for a run without them).
+# TensorFlow prints start-up notes about optional CPU features; errors still show. Its oneDNN kernels print
+# theirs whatever the level, and gain nothing at these sizes (43 s against 63 s for a run without them).
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -98,7 +99,8 @@ def run(
                 event = parse_event(line)
                 if event is None:
                     continue
-                if event.level == "error":
+                # A node's result only announces its message, which follows as an event of its own.
+                if event.level == "error" and not event.ends_node:
                     errors.append(event.message.strip())
                 if event.ends_node:
                     nodes[str(event.data.get("node_info", {}).get("resource_type", "node"))] += 1
@@ -134,12 +136,20 @@ def parse_event(line: str) -> DbtEvent | None:
 
 
 def summarise(errors: Sequence[str]) -> str:
-    """Joins dbt's error messages into one passage, without its repetitions and its empty lines."""
+    """Joins dbt's error messages into one passage: no repetitions, no macro stacks, no tracebacks."""
     lines: list[str] = []
     for message in errors:
-        for line in message.splitlines():
+        for line in _without_traceback(message).splitlines():
             stripped = line.strip()
-            if stripped and stripped not in lines:
+            # dbt's stack of macros says nothing to who did not write them.
+            if stripped and stripped not in lines and not stripped.startswith("> "):
                 lines.append(stripped)
     passage = " ".join(lines) or "it gave no message."
     return passage if len(passage) <= _MESSAGE_LIMIT else passage[: _MESSAGE_LIMIT - 1] + "…"
+
+
+def _without_traceback(message: str) -> str:
+    """Leaves of a Python model's traceback its last line, the exception, without the class's module."""
+    before, found, traceback = message.partition("Traceback (most recent call last):")
+    last = traceback.strip().splitlines()[-1:] if found else []
+    return "\n".join([before, *(re.sub(r"^(?:\w+\.)+(?=\w+: )", "", line.strip()) for line in last)])

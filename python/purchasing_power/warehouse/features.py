@@ -47,6 +47,11 @@ def read_settings(connection: Connection, project: Project) -> FeatureSettings:
     settings = require(connection, project, SETTINGS)
     catalogue = require(connection, project, FEATURE_CATALOGUE)
     rows = connection.fetch(f"select * from {settings}")
+    if rows and "package_version" not in rows[0]:
+        raise PurchasingPowerError(
+            f"{settings} was built by an older version of the package: run "
+            f"`dbt build --selector purchasing_power_features` in {project.project_dir} again."
+        )
     if len(rows) != 1 or rows[0]["as_of_date"] is None or rows[0]["scaling_version"] is None:
         raise PurchasingPowerError(
             f"{settings} holds no as-of date or scaling version: the order lines are empty, or none is old "
