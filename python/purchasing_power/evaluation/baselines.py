@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from purchasing_power.evaluation.metrics import Values, evaluate, tiers_of
 from purchasing_power.evaluation.prediction import Prediction
@@ -25,7 +26,7 @@ class Labels(Protocol):
         ...
 
     @property
-    def orders(self) -> Values:
+    def orders(self) -> npt.NDArray[Any]:
         """[n] orders within the horizon."""
         ...
 

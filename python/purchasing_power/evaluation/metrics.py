@@ -135,7 +135,7 @@ def decile_calibration_error(actual: Values, predicted: Values) -> float:
 
 
 def evaluate(
-    prediction: Prediction, spend: Values, orders: Values, tier_cut_points: Sequence[float]
+    prediction: Prediction, spend: Values, orders: npt.NDArray[Any], tier_cut_points: Sequence[float]
 ) -> dict[str, float]:
     """Measures one method's predictions of n users.
 

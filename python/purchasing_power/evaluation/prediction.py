@@ -69,7 +69,7 @@ def prediction_from_scores(scores: Scores, tier_names: Sequence[str]) -> Predict
 def evaluate_scores(
     scores: Scores,
     spend: Values,
-    orders: Values,
+    orders: npt.NDArray[Any],
     *,
     tier_names: Sequence[str],
     tier_cut_points: Sequence[float],

@@ -167,7 +167,7 @@ class _Run:
         """Runs one epoch and gives the training and the validation loss of an anchor."""
         self._batches.start_epoch(index)
         for layer in self.network.model._flatten_layers():
-            if isinstance(layer, keras.layers.Dropout):
+            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
                 # Tied to the epoch, so that a resumed run drops what an uninterrupted one would have dropped.
                 layer.seed_generator.state.assign([layer.seed, index])
         loss = _mean(self._train_step, self._batches)
