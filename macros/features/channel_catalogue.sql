@@ -93,12 +93,12 @@
         },
         {
             'name': 'weekday_sin', 'group': 'season', 'transform': 'identity', 'requires': [], 'level': 'step',
-            'sql': "sin(weekday * 0.8975979010256552)",
+            'sql': "sin(day_of_week * 0.8975979010256552)",
             'description': 'Sine of the day of the week (2 pi / 7 radians a day, Monday at 0).',
         },
         {
             'name': 'weekday_cos', 'group': 'season', 'transform': 'identity', 'requires': [], 'level': 'step',
-            'sql': "cos(weekday * 0.8975979010256552)",
+            'sql': "cos(day_of_week * 0.8975979010256552)",
             'description': 'Cosine of the day of the week.',
         },
     ]) %}

@@ -66,3 +66,15 @@
     {%- endfor -%}
     {{ return(purchasing_power.float_array(values)) }}
 {% endmacro %}
+
+
+{#- Select list of the mean and the standard deviation of each transformed entry, over a relation. -#}
+{% macro scaling_moments(entries, relation) %}
+    {% set columns = [] %}
+    {% for entry in entries %}
+        {% set value = purchasing_power.transformed(entry, relation) %}
+        {% do columns.append('avg(' ~ value ~ ') as ' ~ entry.name ~ '_center') %}
+        {% do columns.append('stddev_pop(' ~ value ~ ') as ' ~ entry.name ~ '_scale') %}
+    {% endfor %}
+    {{ return(columns) }}
+{% endmacro %}

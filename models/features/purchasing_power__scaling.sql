@@ -5,11 +5,8 @@
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='fail') }}
 
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
-{%- set sets = [
-    ('channel', purchasing_power.channel_catalogue()),
-    ('context', purchasing_power.context_features()),
-] -%}
-{%- set double = purchasing_power.type_double() -%}
+{%- set channels = purchasing_power.channel_catalogue() -%}
+{%- set context = purchasing_power.context_features() -%}
 with
 
 fit_window as (
@@ -42,23 +39,27 @@ context_rows as (
 
 ),
 
-{% for feature_set, entries in sets -%}
-{{ feature_set }}_moments as (
+channel_moments as (
 
     select
         count(*) as row_count,
-        {% for entry in entries -%}
-        avg({{ purchasing_power.transformed(entry, feature_set ~ '_rows') }}) as {{ entry.name }}_center,
-        stddev_pop({{ purchasing_power.transformed(entry, feature_set ~ '_rows') }}) as {{ entry.name }}_scale{{ ',' if not loop.last }}
-        {% endfor %}
-    from {{ feature_set }}_rows
+        {{ purchasing_power.scaling_moments(channels, 'channel_rows') | join(',\n        ') }}
+    from channel_rows
 
 ),
 
-{% endfor -%}
+context_moments as (
+
+    select
+        count(*) as row_count,
+        {{ purchasing_power.scaling_moments(context, 'context_rows') | join(',\n        ') }}
+    from context_rows
+
+),
+
 moments as (
 
-    {% for feature_set, entries in sets -%}
+    {% for feature_set, entries in [('channel', channels), ('context', context)] -%}
     {% set is_last_set = loop.last -%}
     {% for entry in entries -%}
     select
@@ -81,17 +82,20 @@ moments as (
 versioned as (
 
     select
-        substr(
-            md5('{{ purchasing_power.feature_hash() }}' || cast(fit_window.fitted_before as {{ dbt.type_string() }})), 1, 12
-        ) as scaling_version,
+        substr(md5(
+            '{{ purchasing_power.feature_hash() }}' || cast(fit_window.fitted_before as {{ dbt.type_string() }})
+        ), 1, 12) as scaling_version,
         '{{ purchasing_power.feature_hash() }}' as feature_hash,
         moments.feature_set,
         moments.position,
         moments.feature_name,
         moments.transform,
         -- rounded, so that the order in which rows were summed leaves no trace
-        cast(round(moments.center, 6) as {{ double }}) as center,
-        cast(case when moments.scale < 0.000001 then 1 else round(moments.scale, 6) end as {{ double }}) as scale,
+        cast(round(moments.center, 6) as {{ purchasing_power.type_double() }}) as center,
+        cast(
+            case when moments.scale < 0.000001 then 1 else round(moments.scale, 6) end
+            as {{ purchasing_power.type_double() }}
+        ) as scale,
         fit_window.fitted_before,
         cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S") }}' as {{ dbt.type_timestamp() }}) as fitted_at
     from moments

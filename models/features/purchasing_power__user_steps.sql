@@ -1,5 +1,5 @@
-{%- set channels = purchasing_power.channel_catalogue() -%}
 {%- set by_instant = purchasing_power.setting('step_grain') == 'event' -%}
+{%- set previous_step_on = 'lag(step_on) over (partition by user_id order by step_started_at)' -%}
 with
 
 activity as (
@@ -17,9 +17,7 @@ measured as (
         user_id,
         step_on,
         min(occurred_at) as step_started_at,
-        {% for channel in channels if channel.level != 'step' -%}
-        {{ channel.sql }} as {{ channel.name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ purchasing_power.step_measures() | join(',\n        ') }}
     from activity
     group by user_id, step_on{{ ', occurred_at' if by_instant }}
 
@@ -30,11 +28,8 @@ positioned as (
     select
         *,
         row_number() over (partition by user_id order by step_started_at) as step_index,
-        coalesce(
-            {{ purchasing_power.days_between('lag(step_on) over (partition by user_id order by step_started_at)', 'step_on') }},
-            0
-        ) as days_since_previous_step,
-        {{ purchasing_power.day_of_week('step_on') }} as weekday
+        coalesce({{ purchasing_power.days_between(previous_step_on, 'step_on') }}, 0) as days_since_previous_step,
+        {{ purchasing_power.day_of_week('step_on') }} as day_of_week
     from measured
 
 ),
@@ -46,9 +41,7 @@ completed as (
         step_index,
         step_on,
         step_started_at,
-        {% for channel in channels -%}
-        {{ channel.sql if channel.level == 'step' else channel.name }} as {{ channel.name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ purchasing_power.step_channels() | join(',\n        ') }}
     from positioned
 
 )

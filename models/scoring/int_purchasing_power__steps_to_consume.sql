@@ -27,7 +27,9 @@ steps as (
 ),
 
 known_states as (
-{{ purchasing_power.known_user_states() }}
+
+    {{ purchasing_power.known_user_states() }}
+
 ),
 
 champion_states as (

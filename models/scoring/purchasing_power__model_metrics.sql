@@ -1,4 +1,4 @@
-{#- Owned by dbt, filled by `purchasing-power backtest`: each run leaves the rows as they are, full refresh included. -#}
+{#- Owned by dbt, filled by `purchasing-power backtest`: runs leave the rows as they are, full refresh included. -#}
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='fail') }}
 
 with

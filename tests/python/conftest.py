@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from built_project import BuiltProject, build_tables
+from shop import FEATURES, SCORING, TINY_TRAINING, Shop
 
 from purchasing_power.warehouse.connection import Connection, connect
 
@@ -30,3 +31,17 @@ def project(empty_project: BuiltProject) -> BuiltProject:
 def connection(project: BuiltProject) -> Iterator[Connection]:
     with connect(project) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def scored_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The shop with features, a small champion and scores; tests that change anything take a copy."""
+    shop = Shop.open(tmp_path_factory.mktemp("shop"))
+    for outcome in (
+        shop.dbt("run", "--select", "page_log"),
+        shop.dbt(*FEATURES),
+        shop.command(*TINY_TRAINING),
+        shop.dbt(*SCORING),
+    ):
+        assert outcome.returncode == 0, outcome.output
+    return shop
