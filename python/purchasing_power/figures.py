@@ -19,14 +19,15 @@ _SHOWN = (
 
 
 def show_measurements(measurements: list[Measurement], reporter: Reporter) -> None:
-    """Shows the figures that matter most, a method a row."""
+    """Shows the figures that matter most, a method a row, the best order of users first."""
     by_method: dict[str, dict[str, float]] = {}
     for row in measurements:
         by_method.setdefault(row.method, {})[row.metric] = row.value
+    best_first = sorted(by_method.items(), key=lambda entry: -entry[1].get("normalized_gini", 0.0))
     reporter.table(
         ("method", *(header for _, header, _ in _SHOWN)),
         [
             (method, *(form.format(values[name]) if name in values else "-" for name, _, form in _SHOWN))
-            for method, values in by_method.items()
+            for method, values in best_first
         ],
     )

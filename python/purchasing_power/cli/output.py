@@ -14,7 +14,7 @@ from purchasing_power.reporting import Reporter, Tick
 # Wide enough that a line in a log file or a pipe is not folded.
 _PLAIN_WIDTH = 140
 
-# Names of the figures, where the metric's own would not tell a newcomer.
+# Numbers stand out from words.
 _NUMBER_STYLE = "bright_cyan"
 
 
@@ -41,10 +41,10 @@ class ConsoleReporter(Reporter):
         self._console.print(text, style="bold", markup=False)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """Prints a table; the first column is left, numbers are right."""
+        """Prints a table; columns that hold numbers are right, but for the first."""
         table = Table(title=title or None, title_justify="left", title_style="", box=None, pad_edge=False)
         for position, column in enumerate(columns):
-            numeric = position > 0 and all(_is_number(row[position]) for row in rows)
+            numeric = position > 0 and any(_is_number(row[position]) for row in rows)
             table.add_column(
                 column, justify="right" if numeric else "left", style=_NUMBER_STYLE if numeric else None
             )
@@ -85,4 +85,4 @@ def records(rows: Sequence[Mapping[str, Any]], show: Mapping[str, Callable[[Any]
 
 
 def _is_number(text: str) -> bool:
-    return text in ("", "-") or text.lstrip("-$€£+").replace(",", "").replace(".", "").rstrip("% s").isdigit()
+    return text.lstrip("-$€£+").replace(",", "").replace(".", "").rstrip("% s").isdigit()

@@ -36,10 +36,12 @@ def show_summary(
         _show_totals(connection, scores, settings, reporter)
         _show_tiers(connection, scores, settings, reporter)
         _show_top(connection, scores, settings, reporter)
-    reporter.heading(
-        f"How sure is that? The backtest, on the {settings.contract.horizon_days} days from {cut}"
-    )
-    show_measurements(backtest, reporter)
+    if not seconds["Backtest"]:
+        # A backtest that ran has shown its figures already.
+        reporter.heading(
+            f"How sure is that? The backtest on the {settings.contract.horizon_days} days from {cut}"
+        )
+        show_measurements(backtest, reporter)
     reporter.heading("Time")
     reporter.table(
         ("step", "seconds"),
