@@ -33,18 +33,25 @@ lint: ## ruff, mypy --strict, the import layers, sqlfluff
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint models
 
-unit: ## The Python tests
+unit: ## The Python tests that need no built project (a minute or two)
 	@sh scripts/venv.sh dev
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore-glob='*/test_dbt_*.py'
 
-dbt: ## dbt's unit tests and data tests
+dbt: ## The tests that build a small shop with dbt: bad input, leaks, daily runs, refused rows
 	@sh scripts/venv.sh dev
-	$(DBT) deps --quiet
-	$(DBT) build
+	$(BIN)/pytest tests/python/test_dbt_*.py
 
-integration: ## The package installed into another project, the way a user installs it
+# As a user does it: deps, features, training, scores; dbt runs the package's unit and data tests on the way.
+INTEGRATION := cd integration_tests && PATH="$(CURDIR)/$(BIN):$$PATH"
+integration: ## The package installed into another project, with dbt's unit and data tests
 	@sh scripts/venv.sh dev
-	cd integration_tests && ../$(DBT) deps --quiet && ../$(DBT) build
+	rm -rf integration_tests/shop
+	$(INTEGRATION) python make_shop.py shop
+	$(INTEGRATION) dbt deps
+	$(INTEGRATION) dbt build --select page_log
+	$(INTEGRATION) dbt build --selector purchasing_power_features
+	$(INTEGRATION) purchasing-power train --promote --epochs 2 --members 1 --hidden-size 16
+	$(INTEGRATION) dbt build --selector purchasing_power_scoring
 
 # dev.txt first: demo.txt then takes the same versions, so that one .venv serves both.
 LOCK_FLAGS := --quiet --universal --no-strip-extras --python-version 3.11 --generate-hashes \
@@ -57,4 +64,5 @@ lock: ## Write requirements/*.txt again from pyproject.toml
 
 clean: demo-clean ## Remove every file that git does not track, .venv included
 	@rm -rf .venv target dbt_packages logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
-		integration_tests/target integration_tests/dbt_packages integration_tests/logs python/*.egg-info
+		integration_tests/target integration_tests/dbt_packages integration_tests/logs integration_tests/shop \
+		integration_tests/onnx python/*.egg-info
