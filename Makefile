@@ -48,7 +48,7 @@ integration: ## The package installed into another project, with dbt's unit and 
 	rm -rf integration_tests/shop
 	$(INTEGRATION) python make_shop.py shop
 	$(INTEGRATION) dbt deps
-	$(INTEGRATION) dbt build --select page_log
+	$(INTEGRATION) dbt run --select page_log
 	$(INTEGRATION) dbt build --selector purchasing_power_features
 	$(INTEGRATION) purchasing-power train --promote --epochs 2 --members 1 --hidden-size 16
 	$(INTEGRATION) dbt build --selector purchasing_power_scoring
