@@ -22,6 +22,8 @@ class TrainingConfig:
         dropout: Share of a head's inputs and hidden values that training drops.
         l2: Weight of the squared kernels in the loss.
         weight_average: Decay of the running average of the weights that is kept; 0 keeps the last weights.
+        half_life_horizons: An anchor this many horizons before the newest one weighs half as much, because
+            what users do next resembles what they did lately; 0 weighs all anchors alike.
         clip_norm: Longest gradient.
         seed: Seeds initial weights, dropout and the order of batches.
     """
@@ -36,6 +38,7 @@ class TrainingConfig:
     dropout: float = 0.1
     l2: float = 1e-4
     weight_average: float = 0.98
+    half_life_horizons: float = 1.0
     clip_norm: float = 1.0
     seed: int = 7
 
@@ -50,10 +53,9 @@ class TrainingConfig:
         for name in ("dropout", "weight_average"):
             if not 0 <= getattr(self, name) < 1:
                 raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must be within [0, 1).")
-        if self.l2 < 0:
-            raise PurchasingPowerError(f"'l2' is {self.l2} but must not be negative.")
-        if self.seed < 0:
-            raise PurchasingPowerError(f"'seed' is {self.seed} but must not be negative.")
+        for name in ("l2", "half_life_horizons", "seed"):
+            if not getattr(self, name) >= 0:
+                raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must not be negative.")
         if self.hidden_size % 16:
             raise PurchasingPowerError(
                 f"'hidden_size' is {self.hidden_size} but must be a multiple of 16, which onnxruntime runs "

@@ -231,6 +231,7 @@ class AnchorSelection:
         first_anchor: [n] position of their first such anchor.
         n_anchors: [n] how many such anchors they have.
         n_steps: [n] steps before their last such anchor: no later step can influence a prediction.
+        last_day: Day of the newest such anchor, from 1970-01-01.
     """
 
     def __init__(self, dataset: SequenceDataset, split: str | None, first_day: int, last_day: int) -> None:
@@ -251,6 +252,9 @@ class AnchorSelection:
         self.first_anchor: npt.NDArray[np.int64] = starts[self.users]
         self.n_anchors: npt.NDArray[np.int64] = counts[self.users]
         self.n_steps: npt.NDArray[np.int64] = lengths[order]
+        # A date between the anchors, as a cutoff may be, is no anchor.
+        newest = dataset._anchor["anchor_day"][self.first_anchor + self.n_anchors - 1]
+        self.last_day = int(newest.max()) if len(newest) else last_day
 
     def label_sample(self, users: int = 100_000) -> npt.NDArray[np.float64]:
         """Gives the spend of every chosen anchor of about `users` users at most, of all lengths alike."""
@@ -270,7 +274,7 @@ class AnchorBatch:
         context: [b, a, K] context at each anchor.
         spend: [b, a] money within the horizon.
         bought: [b, a] 1 where there was an order.
-        weight: [b, a] 1 for an anchor, 0 for padding.
+        weight: [b, a] weight of each anchor's loss, 0 for padding.
     """
 
     steps: npt.NDArray[np.float32]
@@ -284,18 +288,28 @@ class AnchorBatch:
 class AnchorSequence(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of nearly equally long users; who shares a batch, and the batches' order, follow the seed."""
 
-    def __init__(self, selection: AnchorSelection, *, batch_size: int, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        selection: AnchorSelection,
+        *,
+        batch_size: int,
+        seed: int | None = None,
+        half_life_days: float = 0.0,
+    ) -> None:
         """Prepares the batches.
 
         Args:
             selection: The users and anchors.
             batch_size: Users of one batch.
             seed: None keeps the order by length; else `start_epoch` shuffles.
+            half_life_days: An anchor this many days before the newest one weighs half as much; 0 weighs all
+                alike.
         """
         super().__init__()
         self._selection = selection
         self._batch_size = batch_size
         self._seed = seed
+        self._half_life = half_life_days
         self._rows = np.arange(len(selection.users))
         self._order = np.arange(-(-len(self._rows) // batch_size))
         self.start_epoch(0)
@@ -337,8 +351,23 @@ class AnchorSequence(keras.utils.PyDataset):  # type: ignore[misc]
             context=spread(data._context, np.float32),
             spend=spread(data._anchor["spend"], np.float32),
             bought=spread(data._anchor["orders"], np.int32).clip(0, 1).astype(np.float32),
-            weight=is_anchor.astype(np.float32),
+            weight=self._weight(spread(data._anchor["anchor_day"], np.float32)) * is_anchor,
         )
+
+    def mean_weight(self) -> float:
+        """Gives the weight of all anchors over the number of batches."""
+        chosen, days, total = self._selection, self._selection.dataset._anchor["anchor_day"], 0.0
+        for first in range(0, len(chosen.users), _USERS_PER_BLOCK):
+            block = slice(first, first + _USERS_PER_BLOCK)
+            at = _ranges(chosen.first_anchor[block], chosen.n_anchors[block])
+            total += float(self._weight(days[at].astype(np.float32)).sum(dtype=np.float64))
+        return total / len(self)
+
+    def _weight(self, day: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if not self._half_life:
+            return np.ones_like(day)
+        halvings: npt.NDArray[np.float32] = (self._selection.last_day - day) / np.float32(self._half_life)
+        return np.exp2(-halvings)
 
 
 def _write_batch(batch: pa.RecordBatch, files: Mapping[str, BinaryIO], contract: FeatureContract) -> None:

@@ -61,8 +61,9 @@ class ParityReport:
         rows: Users compared.
         state: Largest absolute difference of a state.
         probability: Largest absolute difference of a probability.
-        money: Largest relative difference of an amount. Amounts below a hundredth of the mean spend count as
-            that: where a quantile fades to 0, a last bit of the probability is all there is of it.
+        money: Largest difference of an amount, relative to the amount or, where that is larger, to the
+            user's expected spend: of a quantile that fades to 0, the last bits of a probability are all
+            there is.
     """
 
     rows: int
@@ -153,7 +154,7 @@ def _convert(function: Any, signature: tuple[Any, ...], name: str) -> onnx.Model
     if loops:
         raise PurchasingPowerError(
             f"The exported {name} holds {', '.join(loops)}, which would run many times slower than a fused "
-            "LSTM; use the versions of tensorflow, keras and tf2onnx of requirements/demo.txt."
+            "LSTM; use the versions of tensorflow, keras and tf2onnx that are locked."
         )
     _sort_by_structure(model.graph)
     _name_by_position(model.graph)
@@ -230,7 +231,6 @@ def check_parity(
         PurchasingPowerError: A difference is larger, or there was no user to compare.
     """
     scorer = KerasScorer(network)
-    floor = network.outputs.scale.mean / 100
     rows, worst = 0, {"state": 0.0, "probability": 0.0, "money": 0.0}
     for batch in batches:
         rows += len(batch.state)
@@ -248,7 +248,8 @@ def check_parity(
             worst["probability"] = max(worst["probability"], difference)
         for name in _MONEY:
             money = np.asarray(expected[name], np.float64)
-            difference = _largest(getattr(found, name), money, np.maximum(np.abs(money), floor))
+            unit = np.maximum(money, np.asarray(expected["expected_spend"], np.float64))
+            difference = _largest(getattr(found, name), money, unit)
             worst["money"] = max(worst["money"], difference)
     if not rows:
         raise PurchasingPowerError(
@@ -258,9 +259,8 @@ def check_parity(
         # Written so that NaN fails too.
         if not worst[name] <= limit:
             raise PurchasingPowerError(
-                f"The exported model differs from Keras by {worst[name]:.1e} in a {name} (at most "
-                f"{limit:.0e} is "
-                "allowed); use the versions of tensorflow, tf2onnx and onnxruntime of requirements/demo.txt."
+                f"The exported model differs from Keras by {worst[name]:.1e} in a {name} (allowed: "
+                f"{limit:.0e}); use the locked versions of tensorflow, keras, tf2onnx and onnxruntime."
             )
     return ParityReport(rows=rows, **worst)
 

@@ -141,8 +141,11 @@ class _Run:
             l2=config.l2,
             seed=config.seed,
         )
-        self._batches = AnchorSequence(training, batch_size=config.batch_size, seed=config.seed)
-        self._validation = AnchorSequence(validation, batch_size=config.batch_size)
+        half_life = config.half_life_horizons * dataset.contract.horizon_days
+        self._batches = AnchorSequence(
+            training, batch_size=config.batch_size, seed=config.seed, half_life_days=half_life
+        )
+        self._validation = AnchorSequence(validation, batch_size=config.batch_size, half_life_days=half_life)
         total_steps = config.epochs * len(self._batches)
         rate = keras.optimizers.schedules.CosineDecay(
             0.1 * config.learning_rate,
@@ -154,10 +157,9 @@ class _Run:
         weights = self.network.model.trainable_variables
         self._optimizer.build(weights)
         self._average = [tf.Variable(weight.value, trainable=False) for weight in weights]
-        self._best = [np.array(weight) for weight in weights]
-        # Weigh every batch by its anchors over those of a mean batch, so that an epoch weighs every anchor
-        # alike.
-        self._anchors_per_batch = float(training.n_anchors.sum() / len(self._batches))
+        self._best = _values(weights)
+        # The same divisor for every batch, so that an anchor counts alike in small and in large batches.
+        self._mean_weight = self._batches.mean_weight()
         signature = _signature(dataset)
         self._train_step = tf.function(self._step, input_signature=signature)
         self._loss_sum = tf.function(self._sum_of_losses, input_signature=signature)
@@ -166,7 +168,7 @@ class _Run:
     def epoch(self, index: int) -> tuple[float, float]:
         """Runs one epoch and gives the training and the validation loss of an anchor."""
         self._batches.start_epoch(index)
-        for layer in self.network.model._flatten_layers():
+        for layer in (layer for head in self.network.heads for layer in head.layers):
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
                 # Tied to the epoch, so that a resumed run drops what an uninterrupted one would have dropped.
                 layer.seed_generator.state.assign([layer.seed, index])
@@ -175,20 +177,20 @@ class _Run:
 
     def _with_average(self, measure: Callable[[], float]) -> float:
         weights = self.network.model.trainable_variables
-        current = [np.array(weight) for weight in weights]
+        current = _values(weights)
         _assign(weights, self._average)
         result = measure()
         _assign(weights, current)
         return result
 
     def keep_as_best(self) -> None:
-        self._best = [np.array(value) for value in self._average]
+        self._best = _values(self._average)
 
     def restore_best(self) -> None:
         _assign(self.network.model.trainable_variables, self._best)
 
     def calibrate_sum(self) -> None:
-        """Makes predicted and actual spend of the training anchors add up to the same sum."""
+        """Makes predicted and actual spend of the training anchors, as weighed, add up to the same sum."""
         self._batches.start_epoch(0)
         sums = np.zeros(2)
         for index in range(len(self._batches)):
@@ -198,14 +200,12 @@ class _Run:
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Gives everything the next epoch depends on."""
         groups = {
-            "weight": self.network.model.trainable_variables,
-            "average": self._average,
+            "weight": _values(self.network.model.trainable_variables),
+            "average": _values(self._average),
             "best": self._best,
-            "optimizer": self._optimizer.variables,
+            "optimizer": _values(self._optimizer.variables),
         }
-        return {
-            f"{name}_{i}": np.array(value) for name, group in groups.items() for i, value in enumerate(group)
-        }
+        return {f"{name}_{i}": value for name, group in groups.items() for i, value in enumerate(group)}
 
     def load(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         """Takes over what `arrays` gave."""
@@ -229,7 +229,7 @@ class _Run:
         weights = self.network.model.trainable_variables
         with tf.GradientTape() as tape:
             loss_sum = tf.reduce_sum(self._losses(batch, training=True) * batch.weight)
-            loss = loss_sum / self._anchors_per_batch + tf.add_n(self.network.model.losses or [0.0])
+            loss = loss_sum / self._mean_weight + tf.add_n(self.network.model.losses or [0.0])
         gradients, _ = tf.clip_by_global_norm(
             tape.gradient(loss, [weight.value for weight in weights]), self.config.clip_norm
         )
@@ -310,6 +310,10 @@ def _signature(dataset: SequenceDataset) -> list[tf.TensorSpec]:
         plane,
         plane,
     ]
+
+
+def _values(variables: Any) -> list[npt.NDArray[Any]]:
+    return [variable.numpy() for variable in variables]
 
 
 def _assign(variables: Any, values: Any) -> None:

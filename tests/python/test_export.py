@@ -1,0 +1,140 @@
+"""The exported graphs: fused operators, and the same numbers as Keras."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import small_model
+
+from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.scoring import ScoringModel
+from purchasing_power.training.config import TrainingConfig
+from purchasing_power.training.export import ParityBatch, check_parity, convert
+from purchasing_power.training.model import TrainedModel
+
+RANDOM = np.random.default_rng(8)
+
+
+def parity_batch(users: int, steps: int) -> ParityBatch:
+    return ParityBatch(
+        steps=RANDOM.normal(size=(users, steps, 3)).astype(np.float32),
+        state=RANDOM.uniform(-1, 1, (users, 64)).astype(np.float32),
+        context=RANDOM.normal(size=(users, 4)).astype(np.float32),
+    )
+
+
+def operators(graph: bytes) -> Counter[str]:
+    model = onnx.load_from_string(graph)
+    onnx.checker.check_model(model, full_check=True)
+    attributes = [attribute for node in model.graph.node for attribute in node.attribute]
+    assert all(attribute.type != onnx.AttributeProto.GRAPH for attribute in attributes)
+    return Counter(node.op_type for node in model.graph.node)
+
+
+def test_one_fused_lstm_a_member_and_no_loop() -> None:
+    encoder, head = operators(small_model.exported().encoder), operators(small_model.exported().head)
+    assert encoder["LSTM"] == len(small_model.network().encoders) == 2
+    assert head["LSTM"] == 0
+    assert not {"Loop", "Scan", "If"} & set(encoder | head)
+
+
+def test_inputs_and_outputs_are_those_of_the_design() -> None:
+    def shapes(graph: bytes) -> dict[str, list[str | int]]:
+        model = onnx.load_from_string(graph)
+        assert [(item.domain, item.version) for item in model.opset_import if not item.domain] == [("", 17)]
+        return {
+            value.name: [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+            for value in [*model.graph.input, *model.graph.output]
+        }
+
+    assert shapes(small_model.exported().encoder) == {
+        "steps": ["batch", "time", 3],
+        "state": ["batch", 64],
+        "next_state": ["batch", 64],
+    }
+    assert shapes(small_model.exported().head) == {
+        "state": ["batch", 64],
+        "context": ["batch", 4],
+        "purchase_probability": ["batch"],
+        "expected_spend": ["batch"],
+        "spend_p10": ["batch"],
+        "spend_p50": ["batch"],
+        "spend_p90": ["batch"],
+        "tier_probabilities": ["batch", 3],
+        "tier": ["batch"],
+    }
+
+
+def test_onnxruntime_computes_what_keras_computes() -> None:
+    batches = [parity_batch(users, steps) for users, steps in ((64, 1), (32, 40), (1, 600), (256, 0))]
+    report = check_parity(small_model.network(), small_model.scoring_model(), batches)
+    assert report.rows == 353
+    assert 0 < report.state <= 1e-5
+    assert 0 < report.probability <= 1e-5
+    assert 0 < report.money <= 1e-5
+
+
+def test_the_exported_path_equals_the_training_path() -> None:
+    network, steps = small_model.network(), RANDOM.normal(size=(20, 15, 3)).astype(np.float32)
+    context = RANDOM.normal(size=(20, 1, 4)).astype(np.float32)
+    raw = np.asarray(network.model([steps, np.full((20, 1), 15, np.int32), context])).mean(axis=2)[:, 0]
+    trained = network.outputs(raw)
+    model = small_model.scoring_model()
+    found = model.predict(model.next_state(steps, np.zeros((20, 64), np.float32)), context[:, 0])
+    np.testing.assert_allclose(found.expected_spend, trained["expected_spend"], rtol=1e-5)
+    np.testing.assert_allclose(found.purchase_probability, trained["purchase_probability"], atol=1e-6)
+    np.testing.assert_allclose(found.tier_probabilities, trained["tier_probabilities"], atol=1e-6)
+
+
+@pytest.mark.parametrize(("place", "name"), [("encoder", "state"), ("head", "probability")])
+def test_a_wrong_export_is_caught(place: str, name: str) -> None:
+    model = small_model.exported()
+    graph = onnx.load_from_string(getattr(model, place))
+    biggest = max(graph.graph.initializer, key=lambda constant: len(constant.raw_data))
+    values = onnx.numpy_helper.to_array(biggest) * np.float32(1.01)
+    biggest.CopyFrom(onnx.numpy_helper.from_array(values, biggest.name))
+    files = {"encoder": model.encoder, "head": model.head, place: graph.SerializeToString()}
+    with pytest.raises(PurchasingPowerError, match=f"differs from Keras by .* in a {name}"):
+        check_parity(
+            small_model.network(),
+            ScoringModel.from_bytes(files["encoder"], files["head"]),
+            [parity_batch(8, 4)],
+        )
+
+
+def test_nothing_to_compare_is_refused() -> None:
+    with pytest.raises(PurchasingPowerError, match="no user to compare"):
+        check_parity(small_model.network(), small_model.scoring_model(), [])
+
+
+def test_converting_again_gives_the_same_bytes() -> None:
+    again = convert(small_model.network()).stamp(small_model.metadata())
+    assert again == small_model.exported()
+    other = small_model.graphs().stamp(small_model.metadata(model_version="m2"))
+    assert other.sha256 != again.sha256
+
+
+def test_a_trained_model_exports_what_it_was_told(tmp_path: Path) -> None:
+    model = TrainedModel(
+        small_model.network(), small_model.CONTRACT, dt.date(2024, 5, 1), TrainingConfig(), history=()
+    )
+    zone = dt.timezone(dt.timedelta(hours=2))
+    exported = model.export(
+        model_version="m7", trained_at=dt.datetime(2024, 5, 2, 2, tzinfo=zone), metrics={"bias": 0.01}
+    )
+    assert exported.metadata == dataclasses.replace(
+        small_model.metadata(), model_version="m7", metrics={"bias": 0.01}
+    )
+    opened = ScoringModel.from_bytes(exported.encoder, exported.head, exported.sha256)
+    assert opened.metadata == exported.metadata
+    with pytest.raises(PurchasingPowerError, match="'trained_at' has no time zone"):
+        model.export(model_version="m7", trained_at=dt.datetime(2024, 5, 2), metrics={})
+    data = small_model.dataset(tmp_path)
+    report = model.check_parity(data, small_model.ANCHORS[4], users=64)
+    assert 56 <= report.rows <= 64
