@@ -44,7 +44,9 @@ def make_shop(folder: Path, days: int = 210) -> None:
             moment = FIRST_DAY + dt.timedelta(days=day, seconds=int(today.integers(8 * 3600, 20 * 3600)))
             for _ in range(today.integers(1, 6)):
                 kind = "cart" if today.random() < 0.3 else "VIEW"
-                clicks.append((f"C{user:04d}", moment - dt.timedelta(minutes=20), kind, int(today.integers(1, 90))))
+                clicks.append(
+                    (f"C{user:04d}", moment - dt.timedelta(minutes=20), kind, int(today.integers(1, 90)))
+                )
             if today.random() < 0.6:
                 for line in range(today.integers(1, 5)):
                     article = int(today.integers(ARTICLES))

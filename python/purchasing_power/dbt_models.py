@@ -1,7 +1,7 @@
 """What the package's dbt Python models run: they bring relations, the scoring core does the rest.
 
-dbt gives a Python model its upstream models as the engine's own relations. Only two things are asked of one here: to
-be read as a stream of Arrow batches, and to be ordered; so nothing is imported from the engine.
+dbt gives a Python model its upstream models as the engine's own relations. Only two things are asked of one
+here: to be read as a stream of Arrow batches, and to be ordered; so nothing is imported from the engine.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def champion(models: Relation) -> ScoringModel:
 
 
 def _batches(relation: Relation) -> Iterable[pa.RecordBatch]:
-    return relation.to_arrow_reader(_ROWS_PER_BATCH)
+    batches: Iterable[pa.RecordBatch] = relation.to_arrow_reader(_ROWS_PER_BATCH)
+    return batches
 
 
 def _stream(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:

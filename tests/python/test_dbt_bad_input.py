@@ -131,7 +131,9 @@ SETTINGS = {
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_wrong_var_is_one_sentence(shop: Shop, name: str) -> None:
     value, sentence = SETTINGS[name]
-    outcome = shop.dbt("run-operation", "purchasing_power__check", variables={f"purchasing_power__{name}": value})
+    outcome = shop.dbt(
+        "run-operation", "purchasing_power__check", variables={f"purchasing_power__{name}": value}
+    )
     assert outcome.returncode != 0
     assert sentence in outcome.output
     assert "Traceback" not in outcome.output
@@ -156,7 +158,9 @@ def _scoring_is_refused(shop: Shop, sentence: str, **dbt_options: Any) -> None:
 def test_no_champion_yet(shop: Shop, tmp_path: Path) -> None:
     own = shop.copy(tmp_path / "shop")
     own.sql("update purchasing_power__models set status = 'candidate'")
-    _scoring_is_refused(own, "holds no champion model: run `purchasing-power train --promote`, then build again.")
+    _scoring_is_refused(
+        own, "holds no champion model: run `purchasing-power train --promote`, then build again."
+    )
 
 
 def test_a_champion_of_other_features(shop: Shop, tmp_path: Path) -> None:

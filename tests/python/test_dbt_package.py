@@ -50,7 +50,12 @@ def test_rows_after_the_as_of_date_change_no_feature_and_no_score(scored_shop: S
         later.dbt(*SCORING, "--full-refresh", variables=pinned),
     ):
         assert outcome.returncode == 0, outcome.output
-    assert later.sql("select count(*) from purchasing_power__rejected_rows where reason = 'after_as_of_date'")[0][0] > 100
+    assert (
+        later.sql("select count(*) from purchasing_power__rejected_rows where reason = 'after_as_of_date'")[
+            0
+        ][0]
+        > 100
+    )
     for table in ("purchasing_power__user_steps", "purchasing_power__anchors"):
         assert later.fingerprint()[table] == scored_shop.fingerprint()[table]
     assert _largest_score_difference(scored_shop, later) <= 1e-6
@@ -121,13 +126,19 @@ def test_daily_runs_equal_a_full_refresh(scored_shop: Shop, tmp_path: Path) -> N
     assert _largest_score_difference(daily, refreshed) <= 1e-5
 
 
-def test_the_history_of_scores_is_appended_to_and_survives_a_full_refresh(scored_shop: Shop, tmp_path: Path) -> None:
+def test_the_history_of_scores_is_appended_to_and_survives_a_full_refresh(
+    scored_shop: Shop, tmp_path: Path
+) -> None:
     shop = scored_shop.copy(tmp_path / "again")
     users = shop.sql("select count(*) from purchasing_power__scores")[0][0]
     before = shop.sql("select count(*) from purchasing_power__score_history")[0][0]
     assert before == users
     earlier = {"purchasing_power__as_of_date": "2024-07-28"}
-    for flags, variables, expected in (((), None, users), ((), earlier, 2 * users), (("--full-refresh",), earlier, 2 * users)):
+    for flags, variables, expected in (
+        ((), None, users),
+        ((), earlier, 2 * users),
+        (("--full-refresh",), earlier, 2 * users),
+    ):
         outcome = shop.dbt("run", "--exclude", "page_log", *flags, variables=variables)
         assert outcome.returncode == 0, outcome.output
         assert shop.sql("select count(*) from purchasing_power__score_history")[0][0] == expected
@@ -135,9 +146,13 @@ def test_the_history_of_scores_is_appended_to_and_survives_a_full_refresh(scored
     assert shop.sql("select count(distinct scaling_version) from purchasing_power__scaling")[0][0] == 1
 
 
-def test_refitting_the_scaling_adds_a_version_and_leaves_the_champions(scored_shop: Shop, tmp_path: Path) -> None:
+def test_refitting_the_scaling_adds_a_version_and_leaves_the_champions(
+    scored_shop: Shop, tmp_path: Path
+) -> None:
     shop = scored_shop.copy(tmp_path / "refit")
-    before = shop.sql("select scaling_version, feature_name, center, scale from purchasing_power__scaling order by all")
+    before = shop.sql(
+        "select scaling_version, feature_name, center, scale from purchasing_power__scaling order by all"
+    )
     outcome = shop.dbt(
         "run",
         "--exclude",
@@ -145,7 +160,9 @@ def test_refitting_the_scaling_adds_a_version_and_leaves_the_champions(scored_sh
         variables={"purchasing_power__as_of_date": "2024-07-15", "purchasing_power__refit_scaling": True},
     )
     assert outcome.returncode == 0, outcome.output
-    after = shop.sql("select scaling_version, feature_name, center, scale from purchasing_power__scaling order by all")
+    after = shop.sql(
+        "select scaling_version, feature_name, center, scale from purchasing_power__scaling order by all"
+    )
     assert set(before) < set(after)
     assert len({row[0] for row in after}) == 2
     settings = shop.sql("select scaling_version from purchasing_power__settings")[0][0]
