@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 # TensorFlow prints start-up notes about optional CPU features; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# oneDNN sums in another order on another processor, so without it equal seeds give equal models more often. It
-# gains nothing at these sizes (43 s without, 63 s with it), and prints notes that no level hides.
+# oneDNN sums in another order on another processor, so without it equal seeds give equal models more often.
+# It gains nothing at these sizes (43 s without, 63 s with it), and prints notes that no level hides.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 if TYPE_CHECKING:
