@@ -20,7 +20,7 @@ demo: ## From raw tables to scores on a year of real shopping (about six minutes
 
 demo-clean: ## Remove what the demo made, .venv excepted
 	@rm -rf demo/warehouse.duckdb demo/warehouse.duckdb.wal demo/warehouse.duckdb.tmp demo/onnx \
-		demo/target demo/dbt_packages demo/logs demo/package-lock.yml demo/.purchasing_power
+		demo/target demo/dbt_packages demo/logs demo/package-lock.yml
 	@echo "The demo's warehouse, models and build folders are gone; 'make demo' makes them again."
 
 test: lint unit dbt integration ## Everything: lint, Python tests, dbt unit and data tests, the package as a dependency
