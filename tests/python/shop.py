@@ -60,11 +60,17 @@ class Shop:
     def copy(self, folder: Path) -> Shop:
         """Copies the project and its warehouse, so that a test can change them."""
         shutil.copytree(self.folder, folder, symlinks=True)
+        # dbt links a local package by its absolute path, which is that of the original.
+        link = folder / "dbt_packages" / "purchasing_power"
+        link.unlink()
+        link.symlink_to(folder / "package")
         return Shop(folder)
 
     def dbt(self, *arguments: str, variables: dict[str, Any] | None = None) -> Outcome:
         """Runs dbt in the project, with vars beside those of its dbt_project.yml."""
-        extra = ["--vars", yaml.safe_dump(variables, default_flow_style=True, width=10_000)] if variables else []
+        extra = (
+            ["--vars", yaml.safe_dump(variables, default_flow_style=True, width=10_000)] if variables else []
+        )
         return self._run("dbt.cli.main", *arguments, *extra)
 
     def command(self, *arguments: str) -> Outcome:
@@ -90,7 +96,8 @@ class Shop:
             )
         ]
         return {
-            table: self.sql(f"select count(*), coalesce(sum(hash(rows)), 0) from {table} as rows")[0] for table in tables
+            table: self.sql(f"select count(*), coalesce(sum(hash(rows)), 0) from {table} as rows")[0]
+            for table in tables
         }
 
     def inputs(self) -> dict[str, Any]:
