@@ -28,13 +28,13 @@ class TrainingConfig:
         seed: Seeds initial weights, dropout and the order of batches.
     """
 
-    batch_size: int = 128
+    batch_size: int = 64
     epochs: int = 20
-    patience: int = 5
+    patience: int = 6
     learning_rate: float = 3e-3
     hidden_size: int = 32
     head_sizes: tuple[int, ...] = (64, 32)
-    members: int = 2
+    members: int = 3
     dropout: float = 0.1
     l2: float = 1e-4
     weight_average: float = 0.98
