@@ -55,7 +55,7 @@ integration: ## The package installed into another project, with dbt's unit and 
 
 # dev.txt first: demo.txt then takes the same versions, so that one .venv serves both.
 LOCK_FLAGS := --quiet --universal --no-strip-extras --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+	--no-annotate --custom-compile-command 'make lock'
 
 lock: ## Write requirements/*.txt again from pyproject.toml
 	@sh scripts/venv.sh dev
