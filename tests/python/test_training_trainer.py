@@ -41,7 +41,7 @@ def model(
 
 
 def weights(model: TrainedModel) -> list[np.ndarray]:
-    return [*model.network.model.get_weights(), model.network.outputs.log_correction.numpy()]
+    return [*model.network.model.get_weights(), *model.network.outputs.get_weights()]
 
 
 def assert_same(one: TrainedModel, other: TrainedModel) -> None:
@@ -157,6 +157,19 @@ def test_predicted_and_actual_spend_add_up_on_the_training_labels(
         predicted += weight * sum(scores["expected_spend"].to_pylist())
         actual += weight * dataset.labels(anchor, split="train").spend.sum()
     assert predicted == pytest.approx(actual, rel=1e-4)
+
+
+def test_each_tier_is_predicted_as_often_as_it_occurs(model: TrainedModel, dataset: SequenceDataset) -> None:
+    predicted, actual, total = np.zeros(2), np.zeros(2), 0.0
+    for anchor in small_model.ANCHORS[:9]:
+        weight = 0.5 ** ((small_model.ANCHORS[8] - anchor).days / 56)
+        names = model.predict_table(dataset, anchor, split="train")["purchasing_power_tier"].to_pylist()
+        tiers = np.array([model.contract.tier_names.index(name) for name in names])
+        spend = dataset.labels(anchor, split="train").spend
+        predicted += weight * (tiers[:, None] > np.arange(2)).sum(axis=0)
+        actual += weight * (spend[:, None] >= np.array(model.tier_cut_points)).sum(axis=0)
+        total += weight * len(spend)
+    np.testing.assert_allclose(predicted / total, actual / total, atol=0.01)
 
 
 def test_predictions_line_up_with_labels(model: TrainedModel, dataset: SequenceDataset) -> None:

@@ -69,7 +69,13 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
         self.scale = scale
         # Set after training, so that predicted and actual spend add up to the same sum over the training
         # labels.
-        self.log_correction = self.add_weight(name="log_correction", shape=(), trainable=False)
+        self.log_correction = self.add_weight(
+            name="log_correction", shape=(), initializer="zeros", trainable=False
+        )
+        # Set after training, so that as many users are put into each tier as belong there.
+        self.tier_thresholds = self.add_weight(
+            name="tier_thresholds", shape=(len(scale.tier_cut_points),), initializer="zeros", trainable=False
+        )
 
     @property
     def raw_size(self) -> int:
@@ -135,8 +141,8 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
             "spend_p50": middle,
             "spend_p90": high,
             "tier_probabilities": steps[..., :-1] - steps[..., 1:],
-            # The median tier: the highest one that is reached with a probability of at least one half.
-            "tier": tf.reduce_sum(tf.cast(reached >= 0.5, tf.int64), axis=-1),
+            # A threshold of 0 is the median tier; uncertain users would then crowd the middle ones.
+            "tier": tf.reduce_sum(tf.cast(part.tier_logits >= self.tier_thresholds, tf.int64), axis=-1),
         }
 
     def get_config(self) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from purchasing_power.training.model import TrainedModel
 from purchasing_power.training.network import LabelScale, Network, build_network
 
 _CHECKPOINT_FILE = "checkpoint.npz"
+# Fine enough to place one user in ten thousand, and as small for a million users as for a thousand.
+_LOGIT_GRID = np.linspace(-8, 8, 32_001, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def train(
         checkpoint.save(run, history)
         _tell(progress, history[-1], resumed=False)
     run.restore_best()
-    run.calibrate_sum()
+    run.calibrate()
     checkpoint.path.unlink(missing_ok=True)
     return TrainedModel(
         network=run.network, contract=dataset.contract, cutoff=cutoff, config=config, history=history
@@ -163,7 +165,7 @@ class _Run:
         signature = _signature(dataset)
         self._train_step = tf.function(self._step, input_signature=signature)
         self._loss_sum = tf.function(self._sum_of_losses, input_signature=signature)
-        self._spend_sums = tf.function(self._sums_of_spend, input_signature=signature)
+        self._calibration = tf.function(self._expected_and_logits, input_signature=signature)
 
     def epoch(self, index: int) -> tuple[float, float]:
         """Runs one epoch and gives the training and the validation loss of an anchor."""
@@ -189,13 +191,29 @@ class _Run:
     def restore_best(self) -> None:
         _assign(self.network.model.trainable_variables, self._best)
 
-    def calibrate_sum(self) -> None:
-        """Makes predicted and actual spend of the training anchors, as weighed, add up to the same sum."""
+    def calibrate(self) -> None:
+        """Fits the outputs' constants to the training anchors, as weighed.
+
+        Predicted and actual spend add up to the same sum, and each tier is predicted as often as it occurs:
+        with a threshold of one half the top tier is called too rarely, because its users are uncertain.
+        """
         self._batches.start_epoch(0)
-        sums = np.zeros(2)
+        sums, actual = np.zeros(2), np.zeros(len(self.network.outputs.scale.tier_cut_points))
+        counts = np.zeros((len(actual), len(_LOGIT_GRID) + 1))
+        cuts = np.array(self.network.outputs.scale.tier_cut_points)
         for index in range(len(self._batches)):
-            sums += [float(value) for value in self._spend_sums(*_tensors(self._batches[index]))]
+            batch = self._batches[index]
+            predicted, logits = (value.numpy() for value in self._calibration(*_tensors(batch)))
+            sums += [(predicted * batch.weight).sum(), (batch.spend * batch.weight).sum()]
+            for tier, cut in enumerate(cuts):
+                actual[tier] += batch.weight[batch.spend >= cut].sum()
+                place = np.searchsorted(_LOGIT_GRID, logits[..., tier].ravel(), side="right")
+                counts[tier] += np.bincount(place, weights=batch.weight.ravel(), minlength=counts.shape[1])
         self.network.outputs.log_correction.assign(np.log(sums[1] / sums[0]))
+        # The weight of all logits from each grid point up; the first that is small enough is the threshold.
+        above = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]
+        places = (above > actual[:, None]).sum(axis=1).clip(max=len(_LOGIT_GRID) - 1)
+        self.network.outputs.tier_thresholds.assign(_LOGIT_GRID[places])
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Gives everything the next epoch depends on."""
@@ -245,11 +263,11 @@ class _Run:
         batch = AnchorBatch(*tensors)
         return tf.reduce_sum(self._losses(batch, training=False) * batch.weight), tf.reduce_sum(batch.weight)
 
-    def _sums_of_spend(self, *tensors: Any) -> tuple[Any, Any]:
+    def _expected_and_logits(self, *tensors: Any) -> tuple[Any, Any]:
         batch = AnchorBatch(*tensors)
         raw = self.network.model([batch.steps, batch.steps_before, batch.context], training=False)
-        predicted = tf.exp(self.network.outputs.parameters(tf.reduce_mean(raw, axis=-2)).log_expected)
-        return tf.reduce_sum(predicted * batch.weight), tf.reduce_sum(batch.spend * batch.weight)
+        part = self.network.outputs.parameters(tf.reduce_mean(raw, axis=-2))
+        return tf.exp(part.log_expected), part.tier_logits
 
 
 class _Checkpoint:
