@@ -12,35 +12,50 @@
     {% set horizon = purchasing_power.setting('horizon_days') | int %}
     {% set entries = [] %}
 
-    {% set spans = [] %}
-    {% for days in [7, 28, horizon, 91, 365] | unique | sort %}
-        {% do spans.append({'label': days ~ 'd', 'window': [days, 0]}) %}
-    {% endfor %}
-    {% do spans.append({'label': 'before_last_' ~ horizon ~ 'd', 'window': [2 * horizon, horizon]}) %}
-    {% do spans.append({'label': 'total', 'window': [none, 0]}) %}
+    {% set measures = [
+        {'name': 'spend', 'sum': 'sum(spend)', 'group': 'spend', 'transform': 'signed_log1p', 'says': 'Spend'},
+        {'name': 'orders', 'sum': 'sum(orders)', 'group': 'frequency', 'transform': 'log1p', 'says': 'Orders'},
+        {'name': 'active_steps', 'sum': 'sum(is_step)', 'group': 'frequency', 'transform': 'log1p', 'says': 'Steps'},
+    ] %}
 
-    {% for span in spans %}
-        {% do entries.extend([
-            {
-                'name': 'spend_' ~ span.label, 'group': 'spend', 'transform': 'signed_log1p',
-                'sql': 'coalesce(sum(spend), 0)', 'window': span.window,
-                'description': 'Spend, ' ~ purchasing_power.window_in_words(span.window) ~ '.',
-            },
-            {
-                'name': 'orders_' ~ span.label, 'group': 'frequency', 'transform': 'log1p',
-                'sql': 'coalesce(sum(orders), 0)', 'window': span.window,
-                'description': 'Orders, ' ~ purchasing_power.window_in_words(span.window) ~ '.',
-            },
-            {
-                'name': 'active_days_' ~ span.label, 'group': 'frequency', 'transform': 'log1p',
-                'sql': 'coalesce(sum(is_step), 0)', 'window': span.window,
-                'description': 'Steps, ' ~ purchasing_power.window_in_words(span.window) ~ '.',
-            },
-        ]) %}
+    {#- Recent windows: sums. -#}
+    {% set spans = {} %}
+    {% for days in [7, 28, horizon, 91] | unique | sort %}
+        {% do spans.update({days ~ 'd': [days, 0]}) %}
+    {% endfor %}
+    {% do spans.update({'before_last_' ~ horizon ~ 'd': [2 * horizon, horizon]}) %}
+    {% for label, window in spans.items() %}
+        {% for measure in measures %}
+            {% do entries.append({
+                'name': measure.name ~ '_' ~ label, 'group': measure.group, 'transform': measure.transform,
+                'sql': 'coalesce(' ~ measure.sum ~ ', 0)', 'window': window,
+                'description': measure.says ~ ', ' ~ purchasing_power.window_in_words(window) ~ '.',
+            }) %}
+        {% endfor %}
+    {% endfor %}
+
+    {#-
+        Long windows: rates. A sum over all of a user's past grows with the log's age, so it would mean something else at
+        every anchor; a rate does not. Fewer than 28 days of tenure count as 28, or one order would be a torrent.
+    -#}
+    {% for label, days in {'365d': 365, 'total': none}.items() %}
+        {% set tenure = 'greatest(days_between(first_seen_on, anchor_on), 28)' %}
+        {% for measure in measures %}
+            {% do entries.append({
+                'name': measure.name ~ '_' ~ label, 'helper': true,
+                'sql': 'coalesce(' ~ measure.sum ~ ', 0)', 'window': [days, 0],
+                'description': measure.says ~ ', ' ~ purchasing_power.window_in_words([days, 0]) ~ '.',
+            }) %}
+            {% do entries.append({
+                'name': measure.name ~ '_rate_' ~ label, 'group': measure.group, 'transform': measure.transform,
+                'sql': '28.0 * ' ~ measure.name ~ '_' ~ label ~ ' / ' ~ (tenure if days is none else 'least(' ~ tenure ~ ', 365)'),
+                'description': measure.says ~ ' per 28 days since first seen' ~ ('' if days is none else ', at most 365 days back') ~ '.',
+            }) %}
+        {% endfor %}
     {% endfor %}
 
     {% for channel in purchasing_power.channel_catalogue() if channel.group in ('browsing', 'reviews', 'price_level', 'variety') and channel.name != 'highest_line_amount' %}
-        {% for days in [28, 91, 365] %}
+        {% for days in [28, 91] %}
             {% do entries.append({
                 'name': channel.name ~ '_' ~ days ~ 'd', 'group': channel.group, 'transform': channel.transform,
                 'sql': 'coalesce(sum(' ~ channel.name ~ '), 0)', 'window': [days, 0],

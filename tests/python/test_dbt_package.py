@@ -96,7 +96,7 @@ def test_a_planted_leak_is_seen(scored_shop: Shop, tmp_path: Path) -> None:
     )
     outcome = leaky.dbt("run", "--selector", "purchasing_power_features")
     assert outcome.returncode == 0, outcome.output
-    assert {"spend_7d", "orders_total"} <= _columns_that_look_ahead(leaky, tmp_path)
+    assert {"spend_7d", "orders_rate_total"} <= _columns_that_look_ahead(leaky, tmp_path)
 
 
 def test_daily_runs_equal_a_full_refresh(scored_shop: Shop, tmp_path: Path) -> None:
