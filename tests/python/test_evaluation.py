@@ -182,5 +182,12 @@ def test_baselines() -> None:
     assert found["majority"]["normalized_gini"] == pytest.approx(0)
 
 
+def test_persistence_ranks_buyers_by_what_they_spent() -> None:
+    past = np.array([10.0, 20.0, 30.0, 40.0])
+    found = evaluate(persistence(past, CUTS), past, np.array([0, 0, 1, 1]), CUTS)
+    # By its probabilities alone, 1 for all four, it would be 0.5.
+    assert found["buy_auc"] == 1
+
+
 def test_majority_is_never_the_top_tier() -> None:
     assert set(majority(np.full(9, 900.0), CUTS).tier) <= {0, 1}

@@ -34,6 +34,8 @@ class Labels(Protocol):
 def persistence(past_spend: Values, tier_cut_points: Sequence[float]) -> Prediction:
     """Everybody spends what they spent in the horizon before the anchor, and buys if they bought then.
 
+    Who spent more is taken for the likelier buyer; a 0 or 1 alone would rank most users alike.
+
     Args:
         past_spend: [n] money of the horizon before the anchor.
         tier_cut_points: Money at which each tier but the lowest begins.
@@ -43,6 +45,7 @@ def persistence(past_spend: Values, tier_cut_points: Sequence[float]) -> Predict
         expected_spend=past_spend,
         spend_p50=past_spend,
         tier=tiers_of(past_spend, tier_cut_points),
+        buyer_rank=past_spend,
     )
 
 

@@ -153,6 +153,7 @@ def evaluate(
     """
     bought = orders > 0
     expected, probability = prediction.expected_spend, prediction.purchase_probability
+    buyer_rank = probability if prediction.buyer_rank is None else prediction.buyer_rank
     in_top = prediction.tier == len(tier_cut_points)
     values = {
         "spearman": spearman(spend, expected),
@@ -160,9 +161,9 @@ def evaluate(
         "mae_over_mean": mae_over_mean(spend, prediction.spend_p50),
         "rmsle": rmsle(spend, prediction.spend_p50),
         "bias": bias(spend, expected),
-        "buy_auc": buy_auc(bought, probability),
+        "buy_auc": buy_auc(bought, buyer_rank),
         "buy_log_loss": buy_log_loss(bought, probability),
-        "average_precision": average_precision(bought, probability),
+        "average_precision": average_precision(bought, buyer_rank),
         **{f"top_fifth_{name}": value for name, value in classification(top_fifth(spend), in_top).items()},
         "tier_accuracy": float((tiers_of(spend, tier_cut_points) == prediction.tier).mean()),
         "decile_calibration_error": decile_calibration_error(spend, expected),

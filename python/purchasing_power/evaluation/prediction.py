@@ -23,6 +23,7 @@ class Prediction:
         tier: [n] index of the tier, 0 = lowest.
         spend_p10: [n] 10 % quantile of spend, where the method has one.
         spend_p90: [n] 90 % quantile of spend, where the method has one.
+        buyer_rank: [n] what orders users from unlikely to likely buyers, where that is not the probability.
     """
 
     purchase_probability: Values
@@ -31,6 +32,7 @@ class Prediction:
     tier: npt.NDArray[np.int64]
     spend_p10: Values | None = None
     spend_p90: Values | None = None
+    buyer_rank: Values | None = None
 
 
 class Scores(Protocol):
