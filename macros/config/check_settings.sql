@@ -4,7 +4,7 @@
         ('horizon_days', 1), ('anchor_every_days', 1), ('anchor_limit', 1), ('anchor_min_history_days', 0)
     ] %}
         {% set value = purchasing_power.setting(name) %}
-        {% if value is not integer or value < lowest %}
+        {% if not (value is none and name == 'anchor_min_history_days') and (value is not integer or value < lowest) %}
             {{ purchasing_power.refuse_config(
                 'purchasing_power__' ~ name, 'is ' ~ tojson(value) ~ ': write a whole number of at least ' ~ lowest ~ '.'
             ) }}

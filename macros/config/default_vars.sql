@@ -12,7 +12,7 @@
         'event_types': ['view', 'search', 'cart', 'wishlist'],
 
         'anchor_every_days': 7,
-        'anchor_min_history_days': 28,
+        'anchor_min_history_days': none,
         'anchor_limit': 52,
         'validation_share': 0.15,
         'tier_names': ['lowest', 'low', 'middle', 'high', 'highest'],

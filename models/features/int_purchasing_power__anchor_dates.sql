@@ -1,4 +1,7 @@
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
+{#- A whole horizon by default, so that no window of that length is cut off at the left. -#}
+{%- set min_history = purchasing_power.setting('anchor_min_history_days') -%}
+{%- set min_history = horizon if min_history is none else min_history -%}
 {%- set every = purchasing_power.setting('anchor_every_days') | int -%}
 with
 
@@ -41,7 +44,7 @@ with_history as (
     cross join first_order
     cross join as_of
     where
-        anchor_dates.anchor_on >= first_order.first_on + {{ purchasing_power.setting('anchor_min_history_days') | int }}
+        anchor_dates.anchor_on >= first_order.first_on + {{ min_history }}
         or anchor_dates.anchor_on = as_of.as_of_date - {{ horizon }}
 
 )

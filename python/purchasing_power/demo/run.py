@@ -9,7 +9,7 @@ from pathlib import Path
 
 from purchasing_power.demo.source import SCHEMA, Source
 from purchasing_power.demo.steps import Steps, hash_of_files
-from purchasing_power.demo.summary import show_summary
+from purchasing_power.demo.summary import show_accounted_rows, show_summary
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.reporting import Reporter
 from purchasing_power.training.config import TrainingConfig
@@ -87,6 +87,8 @@ def _load(project: Project, source: Source, reporter: Reporter) -> None:
 def _build_features(project: Project, reporter: Reporter) -> None:
     project.run_dbt(["deps"])
     _build("purchasing_power_features", project, reporter)
+    with connect(project, read_only=True) as connection:
+        show_accounted_rows(connection, project, reporter)
 
 
 def _build(selector: str, project: Project, reporter: Reporter) -> None:

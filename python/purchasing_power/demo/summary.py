@@ -68,6 +68,33 @@ def show_summary(
     reporter.say("  make demo-clean    (removes it)")
 
 
+def show_accounted_rows(connection: Connection, project: Project, reporter: Reporter) -> None:
+    """Prints what became of every row of the mapped inputs.
+
+    Args:
+        connection: the warehouse, with the features built.
+        project: the demo's dbt project.
+        reporter: where it is told.
+    """
+    refused = project.relation("purchasing_power__rejected_rows")
+    rejected = {
+        row["relation"]: row["rows"]
+        for row in connection.fetch(f"select relation, count(*) as rows from {refused} group by 1")
+    }
+    rows = []
+    for name in ("order_lines", "browse_events", "reviews", "products", "customers"):
+        given, staged = (
+            connection.fetch(f"select count(*) as rows from {project.relation(model + name)}")[0]["rows"]
+            for model in ("purchasing_power__", "stg_purchasing_power__")
+        )
+        if given:
+            rows.append((name, f"{given:,}", f"{staged:,}", f"{rejected.get(name, 0):,}"))
+    reporter.say(
+        "No row is lost: each is staged, or stands in purchasing_power__rejected_rows with its reason"
+    )
+    reporter.table(("input", "rows", "staged", "rejected"), rows)
+
+
 def _show_totals(connection: Connection, scores: str, settings: FeatureSettings, reporter: Reporter) -> None:
     total = connection.fetch(
         "select count(*) as users, sum(expected_spend) as spend, sum(purchase_probability) as buyers "
