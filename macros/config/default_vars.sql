@@ -18,6 +18,5 @@
         'tier_names': ['lowest', 'low', 'middle', 'high', 'highest'],
 
         'refit_scaling': false,
-        'scoring_batch_rows': 1024,
     }) }}
 {% endmacro %}

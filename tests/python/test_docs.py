@@ -1,0 +1,63 @@
+"""What is written in two places says the same in both."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+PREFIX = "purchasing_power__"
+
+
+def test_the_mapping_in_the_readme_is_the_demos() -> None:
+    blocks = re.findall(r"```yaml\n# dbt_project.yml\n(.*?)```", README, flags=re.DOTALL)
+    demo = yaml.safe_load((ROOT / "demo" / "dbt_project.yml").read_text())
+    assert [yaml.safe_load(block)["vars"] for block in blocks] == [demo["vars"]]
+
+
+def test_the_readme_lists_every_var_with_its_default() -> None:
+    macro = (ROOT / "macros" / "config" / "default_vars.sql").read_text()
+    defaults = dict(re.findall(r"^        '(\w+)': (.*),$", macro, flags=re.MULTILINE))
+    table = README.split("## What you can set")[1].split("## ")[0]
+    documented = set(
+        re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table.splitlines() if "|" in row))
+    )
+    assert documented == set(defaults)
+    for name in ("horizon_days", "step_grain", "earliest_date", "currency", "validation_share"):
+        (row,) = [row for row in table.splitlines() if row.startswith(f"| `{name}` |")]
+        assert row.split("|")[2].strip() == defaults[name].strip("'")
+
+
+def test_one_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    package = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["version"]
+    (macro,) = re.findall(r"return\('([^']+)'\)", (ROOT / "macros/config/package_version.sql").read_text())
+    assert project == package == macro
+    assert f"## {project}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_projects_selectors_are_the_packages() -> None:
+    ours = (ROOT / "selectors.yml").read_text()
+    for project in ("demo", "integration_tests"):
+        assert (ROOT / project / "selectors.yml").read_text() == ours
+
+
+def test_every_model_and_column_is_described() -> None:
+    for model in ROOT.glob("models/*/*.sql"):
+        described = yaml.safe_load(model.with_suffix(".yml").read_text())["models"]
+        assert [entry["name"] for entry in described] == [model.stem]
+        assert described[0]["description"].strip()
+        assert all(column["description"].strip() for column in described[0]["columns"])
+
+
+def test_public_tables_have_enforced_contracts() -> None:
+    public = ("scores", "score_history", "user_states", "models", "model_metrics", "rejected_rows", "scaling")
+    for name in public:
+        (file,) = ROOT.glob(f"models/*/{PREFIX}{name}.yml")
+        (entry,) = yaml.safe_load(file.read_text())["models"]
+        assert entry["config"]["contract"]["enforced"], name
+        assert all("data_type" in column for column in entry["columns"]), name
