@@ -56,6 +56,12 @@ def make_shop(folder: Path, days: int = 210) -> None:
                         (f"R{day}-{user}-{line}", f"R{day}-{user}", f"C{user:04d}", moment.isoformat(),
                          f"A{article}", str(pieces), str(cents), str(cents // 10 if line == 0 else 0))
                     )  # fmt: skip
+                if today.random() < 0.08:
+                    # A refund of more than this visit brought, of something bought before the log began.
+                    receipts.append(
+                        (f"F{day}-{user}", f"F{day}-{user}", f"C{user:04d}", moment.isoformat(),
+                         "A1", "-1", str(-20_000), "0")
+                    )  # fmt: skip
     receipts += _dirt(receipts)
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
         connection.execute("create schema if not exists shop")

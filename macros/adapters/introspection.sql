@@ -21,7 +21,7 @@
     {% set name = type | lower %}
     {% if modules.re.match('(varchar|char|text|string|enum)', name) %}
         {{ return('text') }}
-    {% elif modules.re.match('(u?(tiny|small|big|huge)?int|float|double|real|decimal|numeric)', name) and '[' not in name %}
+    {% elif modules.re.match('(u?(tiny|small|big|huge)?int(eger)?|u?bigint|float|double|real|(decimal|numeric)(\\(.*\\))?)$', name) %}
         {{ return('a number') }}
     {% elif modules.re.match('(date|timestamp)', name) %}
         {{ return('a time') }}
@@ -44,9 +44,10 @@
     {{ return('') }}
 {% endmacro %}
 
-{#- DuckDB gives its parse as JSON; inside a subquery a name may belong to another table, so those are left alone. -#}
+{#- DuckDB gives its parse as JSON; a name inside a subquery or a lambda may be
+    its own, so those are left alone. -#}
 {% macro duckdb__expression_problem(expression, present) %}
-    {% set literal = "'select " ~ expression | replace("'", "''") ~ "'" %}
+    {% set literal = "'select (" ~ expression | replace("'", "''") ~ ")'" %}
     {% set row = run_query(
         "select cast(tree as varchar), cast(to_json(json_extract(tree, '$..column_names')) as varchar)"
         ~ ' from (select json_serialize_sql(' ~ literal ~ ') as tree) as parsed'
@@ -54,7 +55,7 @@
     {% set tree = fromjson(row[0]) %}
     {% if tree.error %}
         {{ return('which is not a SQL expression (' ~ tree.error_message ~ ')') }}
-    {% elif '"class":"SUBQUERY"' in row[0] %}
+    {% elif '"class":"SUBQUERY"' in row[0] or '"class":"LAMBDA"' in row[0] %}
         {{ return('') }}
     {% endif %}
     {% set known = present | map('lower') | list + ['current_date', 'current_timestamp', 'localtimestamp'] %}

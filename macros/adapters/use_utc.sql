@@ -1,6 +1,6 @@
 {#- Makes every session of the run read times without a zone as UTC. -#}
 {% macro use_utc() %}
-    {{ return(adapter.dispatch('use_utc', 'purchasing_power')()) }}
+    {{ return(adapter.dispatch('use_utc', 'purchasing_power')() if purchasing_power.is_selected() else '') }}
 {% endmacro %}
 
 {% macro default__use_utc() %}

@@ -51,10 +51,11 @@
     {% set identifier = parts[-1] %}
     {% set schema = parts[-2] if parts | length > 1 else target.schema %}
     {% set database = parts[-3] if parts | length > 2 else target.database %}
-    {% if adapter.get_relation(database, schema, identifier) is none %}
-        {% set present = run_query(
-            "select table_name from information_schema.tables where table_schema = '" ~ schema ~ "' order by table_name"
-        ).columns[0].values() %}
+    {% set present = run_query(
+        "select table_name from information_schema.tables where lower(table_catalog) = lower('" ~ database
+        ~ "') and lower(table_schema) = lower('" ~ schema ~ "') order by table_name"
+    ).columns[0].values() %}
+    {% if identifier | lower not in present | map('lower') | list %}
         {{ purchasing_power.refuse_config(
             where,
             'maps ' ~ relation ~ ', which is not in the warehouse (schema ' ~ schema ~ ' holds '
@@ -92,7 +93,12 @@
 {% macro check_type(where, expression, type, wanted, query, column) %}
     {% set wants = {'text': 'text', 'integer': 'a number', 'money': 'a number', 'number': 'a number', 'timestamp': 'a time'}[wanted] %}
     {% set family = purchasing_power.type_family(type) %}
-    {% if wanted != 'text' and family not in ('text', wants) %}
+    {% if wanted == 'text' and type | lower in ('float', 'double', 'real') %}
+        {{ purchasing_power.refuse_config(
+            where, 'is `' ~ expression ~ '` of type ' ~ type ~ ', in which an id reads 58.0 or nan: write `cast('
+            ~ expression ~ ' as bigint)`.'
+        ) }}
+    {% elif wanted != 'text' and family not in ('text', wants) %}
         {{ purchasing_power.refuse_config(
             where, 'is `' ~ expression ~ '` of type ' ~ type ~ ': write an expression that gives ' ~ wants ~ '.'
         ) }}

@@ -41,6 +41,13 @@
         {% endif %}
     {% endfor %}
 
+    {% set types = purchasing_power.setting('event_types') | map('lower') | list %}
+    {% if types | unique | list | length != types | length %}
+        {{ purchasing_power.refuse_config(
+            'purchasing_power__event_types', 'is ' ~ tojson(types) ~ ': write each type once, upper and lower case are the same.'
+        ) }}
+    {% endif %}
+
     {% for name in ('earliest_date', 'as_of_date') %}
         {% set date = purchasing_power.setting(name) %}
         {% if not (date is none and name == 'as_of_date') %}
@@ -63,7 +70,9 @@
 {#- Refuses what is not a date of the calendar, written YYYY-MM-DD. -#}
 {% macro check_date(where, date) %}
     {% set parts = modules.re.match('^([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$', date | string) %}
-    {% set days = {'02': 29, '04': 30, '06': 30, '09': 30, '11': 30} %}
+    {% set year = parts.group(1) | int if parts else 0 %}
+    {% set february = 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28 %}
+    {% set days = {'02': february, '04': 30, '06': 30, '09': 30, '11': 30} %}
     {% if not parts or parts.group(3) | int > days.get(parts.group(2), 31) %}
         {{ purchasing_power.refuse_config(where, 'is ' ~ tojson(date | string) ~ ': write a date as YYYY-MM-DD.') }}
     {% endif %}

@@ -19,9 +19,9 @@
 {% endmacro %}
 
 
-{#- The on-run-start hook. Commands that build nothing from the inputs must work before there are any. -#}
+{#- The on-run-start hook. Commands that build nothing of the package must work before there is a mapping. -#}
 {% macro check_at_start() %}
-    {% if execute and flags.WHICH in ('run', 'build', 'test', 'retry') %}
+    {% if execute and flags.WHICH in ('run', 'build', 'test', 'retry') and purchasing_power.is_selected() %}
         {{ purchasing_power.check_settings() }}
         {{ purchasing_power.check_inputs() }}
     {% endif %}

@@ -17,8 +17,8 @@
         },
         {
             'name': 'orders', 'group': 'frequency', 'transform': 'log1p', 'requires': ['order_lines'],
-            'sql': "count(distinct order_id)",
-            'description': 'Orders placed.',
+            'sql': "count(distinct case when amount > 0 then order_id end)",
+            'description': 'Orders with anything paid for; a refund is none.',
         },
         {
             'name': 'order_lines', 'group': 'frequency', 'transform': 'log1p', 'requires': ['order_lines'],
@@ -64,7 +64,7 @@
 
     {% for event_type in purchasing_power.setting('event_types') %}
         {% do entries.append({
-            'name': 'events_' ~ modules.re.sub('[^a-z0-9]+', '_', event_type | lower), 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events', 'event_type'],
+            'name': purchasing_power.event_channel(event_type), 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events', 'event_type'],
             'sql': "coalesce(sum(case when event_type = '" ~ event_type | lower | replace("'", "''") ~ "' then event_count else 0 end), 0)",
             'description': 'Browse events of type ' ~ event_type ~ '.',
         }) %}
@@ -114,4 +114,13 @@
 {#- Whether what an entry of the catalogue requires is mapped: nothing, a relation, or a column of a relation. -#}
 {% macro is_available(requires) %}
     {{ return(not requires or purchasing_power.has_input(*requires)) }}
+{% endmacro %}
+
+
+{#- The channel of an event type. What is more than Latin letters and digits keeps apart by a hash. -#}
+{% macro event_channel(event_type) %}
+    {% set written = event_type | lower %}
+    {% set slug = modules.re.sub('[^a-z0-9]+', '_', written) %}
+    {% set is_plain = modules.re.match('^[a-z0-9_]+$', written) is not none %}
+    {{ return('events_' ~ (slug if is_plain else slug.strip('_') ~ '_' ~ local_md5(written)[:6])) }}
 {% endmacro %}

@@ -61,7 +61,8 @@ windowed as (
         is_step,
         count(is_step) over {{ purchasing_power.window_name([none, 0]) }} as steps_before,
         {% if labels -%}
-        coalesce(sum(spend) over horizon, 0) as label_spend,
+        -- what comes back is no negative demand
+        greatest(coalesce(sum(spend) over horizon, 0), 0) as label_spend,
         coalesce(sum(orders) over horizon, 0) as label_orders,
         {% endif -%}
         {% for entry in catalogue if entry.window is defined -%}

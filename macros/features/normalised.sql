@@ -33,7 +33,10 @@
 {% endmacro %}
 
 
-{#- The parameters of one scaling version as one wide row; `condition` picks the version's rows of the scaling table. -#}
+{#-
+    The parameters of one scaling version as one wide row; `condition` picks the version's rows of the scaling table. No
+    row unless all are there: an engine may let greatest() turn a missing parameter into data.
+-#}
 {% macro scaling_row(condition) %}
     select
         {% for feature_set, entries in [
@@ -51,10 +54,10 @@
         {% endfor -%}
         {% endfor -%}
         {% endfor -%}
-        max(scaling_version) as scaling_version
+        count(*) as feature_count
     from {{ ref('purchasing_power__scaling') }}
     where {{ condition }}
-    having count(*) > 0
+    having count(*) = {{ (purchasing_power.channel_catalogue() + purchasing_power.context_features()) | length }}
 {% endmacro %}
 
 

@@ -1,7 +1,8 @@
 {#-
     The body of a `…_checked` model: every row of an input relation with the reason why it cannot be used, NULL when it
     can. `conditions` are pairs (reason, SQL condition); the first that holds is the row's reason. Of the usable rows
-    that share a key one stays, the first in `prefer` (an order by list); the others are duplicates.
+    that share a key one stays, the first in `prefer` (an order by list); the others are duplicates. The optional key of
+    a log counts within one mapping (two tills may number alike), the required key of a reference table everywhere.
     Raw values are kept for refused rows alone.
 -#}
 {% macro checked_rows(input_name, conditions, prefer, with_as_of=true) %}
@@ -47,7 +48,7 @@ ranked as (
         case
             when {{ key }} is not null and refusal_reason is null
                 then row_number() over (
-                    partition by {{ key }}, refusal_reason
+                    partition by {{ '' if columns[key].required else 'mapping_position, ' }}{{ key }}, refusal_reason
                     order by {{ prefer }}
                 )
         end as rank_within_key
@@ -62,6 +63,7 @@ checked as (
         {% for column in columns -%}
         {{ column }},
         {% endfor -%}
+        mapping_position,
         {% if purchasing_power.has_input(input_name, key) -%}
         case when rank_within_key > 1 then 'duplicate' else refusal_reason end as rejection_reason,
         case when rank_within_key > 1 or refusal_reason is not null then raw_values end as raw_values

@@ -11,6 +11,7 @@ select
     {% for column, spec in columns.items() -%}
     cast(null as {{ purchasing_power.contract_type(spec.type) }}) as {{ column }},
     {% endfor -%}
+    cast(null as {{ dbt.type_int() }}) as mapping_position,
     cast(null as {{ dbt.type_string() }}) as raw_values
 where 1 = 0
 {%- endif %}
@@ -24,11 +25,12 @@ select
     cast(null as {{ purchasing_power.contract_type(spec.type) }}) as {{ column }},
     {% endif -%}
     {% endfor -%}
+    {{ loop.index }} as mapping_position,
     {{ purchasing_power.json_object(given.keys() | list, 'mapped') }} as raw_values
 from (
     select
         {% for column in given -%}
-        {{ given[column] }} as {{ column }}{{ ',' if not loop.last }}
+        ({{ given[column] }}) as {{ column }}{{ ',' if not loop.last }}
         {% endfor %}
     from {{ purchasing_power.input_source(entry['relation']) }} as input
 ) as mapped

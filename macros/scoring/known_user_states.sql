@@ -1,11 +1,12 @@
 {#-
     The states that the last run left, or none on a first run or a full refresh. user_states is built from what this
-    feeds, so it cannot be a ref (a cycle); it stands in the schema of the model that calls this.
+    feeds, so it cannot be a ref (a cycle); where it stands is read from the graph.
 -#}
 {% macro known_user_states() %}
     {%- set states = none -%}
     {%- if execute and not flags.FULL_REFRESH -%}
-        {%- set states = adapter.get_relation(this.database, this.schema, 'purchasing_power__user_states') -%}
+        {%- set node = graph.nodes['model.purchasing_power.purchasing_power__user_states'] -%}
+        {%- set states = adapter.get_relation(node.database, node.schema, node.alias) -%}
     {%- endif -%}
     {%- if states is not none %}
     select

@@ -38,10 +38,10 @@ order_activity as (
         order_lines.quantity,
         order_lines.amount,
         order_lines.discount_amount,
-        null as event_type,
-        null as event_count,
-        null as duration_seconds,
-        null as rating
+        cast(null as {{ purchasing_power.contract_type('text') }}) as event_type,
+        cast(null as {{ purchasing_power.contract_type('integer') }}) as event_count,
+        cast(null as {{ purchasing_power.contract_type('number') }}) as duration_seconds,
+        cast(null as {{ purchasing_power.contract_type('number') }}) as rating
     from order_lines
     left join products on order_lines.product_id = products.product_id
 
@@ -54,15 +54,15 @@ browse_activity as (
         user_id,
         occurred_at,
         product_id,
-        null as category,
-        null as order_id,
-        null as quantity,
-        null as amount,
-        null as discount_amount,
+        cast(null as {{ purchasing_power.contract_type('text') }}) as category,
+        cast(null as {{ purchasing_power.contract_type('text') }}) as order_id,
+        cast(null as {{ purchasing_power.contract_type('number') }}) as quantity,
+        cast(null as {{ purchasing_power.contract_type('money') }}) as amount,
+        cast(null as {{ purchasing_power.contract_type('money') }}) as discount_amount,
         event_type,
         event_count,
         duration_seconds,
-        null as rating
+        cast(null as {{ purchasing_power.contract_type('number') }}) as rating
     from browse_events
 
 ),
@@ -74,14 +74,14 @@ review_activity as (
         user_id,
         reviewed_at as occurred_at,
         product_id,
-        null as category,
-        null as order_id,
-        null as quantity,
-        null as amount,
-        null as discount_amount,
-        null as event_type,
-        null as event_count,
-        null as duration_seconds,
+        cast(null as {{ purchasing_power.contract_type('text') }}) as category,
+        cast(null as {{ purchasing_power.contract_type('text') }}) as order_id,
+        cast(null as {{ purchasing_power.contract_type('number') }}) as quantity,
+        cast(null as {{ purchasing_power.contract_type('money') }}) as amount,
+        cast(null as {{ purchasing_power.contract_type('money') }}) as discount_amount,
+        cast(null as {{ purchasing_power.contract_type('text') }}) as event_type,
+        cast(null as {{ purchasing_power.contract_type('integer') }}) as event_count,
+        cast(null as {{ purchasing_power.contract_type('number') }}) as duration_seconds,
         rating
     from reviews
 

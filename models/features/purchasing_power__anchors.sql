@@ -1,7 +1,4 @@
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
-{%- set every = purchasing_power.setting('anchor_every_days') | int -%}
-{{ config(materialized='table') }}
-
 {%- set anchors %}(
 
     select
@@ -11,6 +8,7 @@
     from {{ ref('purchasing_power__users') }} as users
     inner join {{ ref('int_purchasing_power__anchor_dates') }} as dates
         on users.first_seen_on < dates.anchor_on
+    where users.is_dated
 
 ){% endset %}
 

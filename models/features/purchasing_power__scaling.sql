@@ -70,7 +70,6 @@ moments as (
         {{ entry.name }}_center as center,
         {{ entry.name }}_scale as scale
     from {{ feature_set }}_moments
-    where row_count > 0
     {% if not (is_last_set and loop.last) -%}
     union all
     {% endif -%}
@@ -79,27 +78,55 @@ moments as (
 
 ),
 
+rounded as (
+
+    -- rounded, so that the order in which rows were summed leaves no trace
+    select
+        feature_set,
+        position,
+        feature_name,
+        transform,
+        cast(round(center, 6) as {{ purchasing_power.type_double() }}) as center,
+        cast(
+            case when scale < 0.000001 then 1 else round(scale, 6) end as {{ purchasing_power.type_double() }}
+        ) as scale
+    from moments
+
+),
+
+digest as (
+
+    select sum({{ purchasing_power.row_digest(['feature_set', 'feature_name', 'center', 'scale']) }}) as fitted
+    from rounded
+
+),
+
 versioned as (
 
+    -- both sets or none: half a version would be frozen for good
     select
         substr(md5(
-            '{{ purchasing_power.feature_hash() }}' || cast(fit_window.fitted_before as {{ dbt.type_string() }})
+            '{{ purchasing_power.feature_hash() }}'
+            || cast(fit_window.fitted_before as {{ dbt.type_string() }})
+            || cast(digest.fitted as {{ dbt.type_string() }})
         ), 1, 12) as scaling_version,
         '{{ purchasing_power.feature_hash() }}' as feature_hash,
-        moments.feature_set,
-        moments.position,
-        moments.feature_name,
-        moments.transform,
-        -- rounded, so that the order in which rows were summed leaves no trace
-        cast(round(moments.center, 6) as {{ purchasing_power.type_double() }}) as center,
-        cast(
-            case when moments.scale < 0.000001 then 1 else round(moments.scale, 6) end
-            as {{ purchasing_power.type_double() }}
-        ) as scale,
+        rounded.feature_set,
+        rounded.position,
+        rounded.feature_name,
+        rounded.transform,
+        rounded.center,
+        rounded.scale,
         fit_window.fitted_before,
         cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S") }}' as {{ dbt.type_timestamp() }}) as fitted_at
-    from moments
+    from rounded
     cross join fit_window
+    cross join digest
+    cross join channel_moments
+    cross join context_moments
+    where
+        channel_moments.row_count > 0
+        and context_moments.row_count > 0
 
 ),
 

@@ -23,7 +23,7 @@ settings as (
         cast({{ purchasing_power.setting('horizon_days') }} as integer) as horizon_days,
         '{{ purchasing_power.setting('step_grain') }}' as step_grain,
         cast({{ purchasing_power.setting('anchor_every_days') }} as integer) as anchor_every_days,
-        '{{ purchasing_power.setting('currency') }}' as currency,
+        '{{ purchasing_power.setting('currency') | replace("'", "''") }}' as currency,
         '{{ tojson(purchasing_power.setting('tier_names')) | replace("'", "''") }}' as tier_names,
         '{{ purchasing_power.feature_hash() }}' as feature_hash,
         newest_scaling.scaling_version,

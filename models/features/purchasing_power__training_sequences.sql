@@ -3,19 +3,15 @@
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 with
 
-newest_version as (
+settings as (
 
-    select scaling_version
-    from {{ ref('purchasing_power__scaling') }}
-    where feature_hash = '{{ purchasing_power.feature_hash() }}'
-    order by fitted_at desc, fitted_before desc, scaling_version desc
-    limit 1
+    select * from {{ ref('purchasing_power__settings') }}
 
 ),
 
 scaling as (
 
-    {{ purchasing_power.scaling_row('scaling_version = (select newest_version.scaling_version from newest_version)') }}
+    {{ purchasing_power.scaling_row('scaling_version = (select settings.scaling_version from settings)') }}
 
 ),
 
@@ -36,10 +32,10 @@ normalised_anchors as (
         anchors.user_id,
         anchors.split,
         anchors.anchor_on,
-        anchors.steps_before,
-        anchors.spend_{{ horizon }}d as past_spend,
-        anchors.label_spend,
-        anchors.label_orders,
+        cast(anchors.steps_before as integer) as steps_before,
+        cast(greatest(anchors.spend_{{ horizon }}d, 0) as {{ purchasing_power.type_double() }}) as past_spend,
+        cast(anchors.label_spend as {{ purchasing_power.type_double() }}) as label_spend,
+        cast(anchors.label_orders as integer) as label_orders,
         {{ purchasing_power.normalised_array(context, 'context', 'anchors', 'scaling') }} as context
     from {{ ref('purchasing_power__anchors') }} as anchors
     cross join scaling
@@ -64,11 +60,11 @@ packed_anchors as (
         split,
         cast(count(*) as integer) as n_anchors,
         {{ purchasing_power.ordered_array('anchor_on', 'anchor_on') }} as anchor_on,
-        {{ purchasing_power.ordered_array('cast(steps_before as integer)', 'anchor_on') }} as steps_before,
+        {{ purchasing_power.ordered_array('steps_before', 'anchor_on') }} as steps_before,
         {{ purchasing_power.ordered_flat_array('context', 'anchor_on') }} as context,
-        {{ purchasing_power.ordered_array('cast(past_spend as double)', 'anchor_on') }} as past_spend,
-        {{ purchasing_power.ordered_array('cast(label_spend as double)', 'anchor_on') }} as spend,
-        {{ purchasing_power.ordered_array('cast(label_orders as integer)', 'anchor_on') }} as orders
+        {{ purchasing_power.ordered_array('past_spend', 'anchor_on') }} as past_spend,
+        {{ purchasing_power.ordered_array('label_spend', 'anchor_on') }} as spend,
+        {{ purchasing_power.ordered_array('label_orders', 'anchor_on') }} as orders
     from normalised_anchors
     group by user_id, split
 

@@ -14,12 +14,6 @@ customers as (
 
 ),
 
-as_of as (
-
-    select * from {{ ref('int_purchasing_power__as_of') }}
-
-),
-
 sightings as (
 
     select
@@ -29,25 +23,33 @@ sightings as (
     group by user_id
     union all
     select
-        customers.user_id,
-        -- known without a date: known since yesterday
-        coalesce(cast(customers.signed_up_at as date), as_of.as_of_date - 1) as seen_on
+        user_id,
+        cast(signed_up_at as date) as seen_on
     from customers
-    cross join as_of
+
+),
+
+log_start as (
+
+    select min(step_on) as began_on
+    from steps
 
 ),
 
 users as (
 
     select
-        user_id,
-        min(seen_on) as first_seen_on,
+        sightings.user_id,
+        -- a customer without a date and without activity looks as dormant as the log is long
+        coalesce(min(sightings.seen_on), min(log_start.began_on)) as first_seen_on,
+        min(sightings.seen_on) is not null as is_dated,
         case
-            when substr(md5(user_id), 1, 2) < '{{ validation_below }}' then 'validation'
+            when substr(md5(sightings.user_id), 1, 2) < '{{ validation_below }}' then 'validation'
             else 'train'
         end as split
     from sightings
-    group by user_id
+    cross join log_start
+    group by sightings.user_id
 
 )
 

@@ -1,8 +1,10 @@
+-- depends_on: {{ ref('purchasing_power__user_steps') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='user_id',
     on_schema_change='fail',
+    post_hook="delete from {{ this }} where user_id not in (select user_id from {{ ref('purchasing_power__user_steps') }})",
 ) }}
 
 with

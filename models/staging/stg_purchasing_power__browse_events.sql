@@ -14,6 +14,7 @@ renamed as (
 
         ----------  ids
         event_id,
+        mapping_position,
         session_id,
         user_id,
         product_id,
@@ -22,8 +23,9 @@ renamed as (
         coalesce(lower(event_type), 'view') as event_type,
 
         ----------  numerics
-        coalesce(event_count, 1) as event_count,
-        coalesce(duration_seconds, 0) as duration_seconds,
+        -- a negative count or duration is taken for one that was not given
+        case when event_count >= 0 then event_count else 1 end as event_count,
+        case when duration_seconds >= 0 then duration_seconds else 0 end as duration_seconds,
 
         ----------  timestamps
         occurred_at

@@ -14,6 +14,7 @@ renamed as (
 
         ----------  ids
         order_line_id,
+        mapping_position,
         -- without an order id, what a user pays for in one instant is one order
         coalesce(order_id, cast(ordered_at as {{ dbt.type_string() }})) as order_id,
         user_id,

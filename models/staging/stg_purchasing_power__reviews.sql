@@ -14,6 +14,7 @@ renamed as (
 
         ----------  ids
         review_id,
+        mapping_position,
         user_id,
         product_id,
 

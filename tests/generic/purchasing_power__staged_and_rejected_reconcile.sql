@@ -1,17 +1,10 @@
-{#- Nothing is lost: staged rows and rejected rows add up to the rows of the user's relations behind an input. -#}
+{#- Nothing is lost: every checked row is staged or rejected, and none is both. -#}
 {% test purchasing_power__staged_and_rejected_reconcile(model, input_name) %}
 with
 
-given as (
+checked as (
 
-    select coalesce(sum(row_count), 0) as row_count
-    from (
-        {% for entry in purchasing_power.input_mappings(input_name) -%}
-        select count(*) as row_count from {{ purchasing_power.input_source(entry['relation']) }}
-        union all
-        {% endfor -%}
-        select 0 as row_count
-    ) as counted
+    select count(*) as row_count from {{ ref('int_purchasing_power__' ~ input_name ~ '_checked') }}
 
 ),
 
@@ -30,11 +23,11 @@ rejected as (
 )
 
 select
-    given.row_count as given_rows,
+    checked.row_count as checked_rows,
     staged.row_count as staged_rows,
     rejected.row_count as rejected_rows
-from given
+from checked
 cross join staged
 cross join rejected
-where given.row_count != staged.row_count + rejected.row_count
+where checked.row_count != staged.row_count + rejected.row_count
 {% endtest %}

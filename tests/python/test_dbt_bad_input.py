@@ -77,6 +77,18 @@ CASES = {
         _order_column("ordered_at", "length(paid_at)"),
         "is `length(paid_at)` of type BIGINT: write an expression that gives a time.",
     ),
+    "a float id": (
+        _order_column("user_id", "try_cast(article as double)"),
+        "of type DOUBLE, in which an id reads 58.0 or nan: write `cast(try_cast(article as double) as bigint)`.",
+    ),
+    "an interval is no number": (
+        _order_column("quantity", "current_date - date '2020-01-01' + interval 1 day"),
+        "write an expression that gives a number.",
+    ),
+    "two expressions": (
+        _order_column("amount", "try_cast(paid_cents as double) -- net"),
+        "which is not a SQL expression",
+    ),
     "empty table": (
         _order_lines(relation="shop.empty"),
         "purchasing_power__inputs.order_lines maps shop.empty, which is empty: load it first, or map another relation.",
@@ -121,6 +133,11 @@ SETTINGS = {
     "horizon_days": (0, "purchasing_power__horizon_days is 0: write a whole number of at least 1."),
     "step_grain": ("hour", 'purchasing_power__step_grain is "hour": write day, week or event.'),
     "as_of_date": ("2024-02-31", 'purchasing_power__as_of_date is "2024-02-31": write a date as YYYY-MM-DD.'),
+    "earliest_date, no leap year": (
+        "2023-02-29",
+        'purchasing_power__earliest_date is "2023-02-29": write a date as YYYY-MM-DD.',
+    ),
+    "event_types, twice": (["View", "view"], "write each type once, upper and lower case are the same."),
     "earliest_date": ("soon", 'purchasing_power__earliest_date is "soon": write a date as YYYY-MM-DD.'),
     "validation_share": (0.9, "write a share of users above 0 and at most 0.5."),
     "tier_names": (["one"], "write a list of at least 2 different names."),
@@ -132,7 +149,9 @@ SETTINGS = {
 def test_a_wrong_var_is_one_sentence(shop: Shop, name: str) -> None:
     value, sentence = SETTINGS[name]
     outcome = shop.dbt(
-        "run-operation", "purchasing_power__check", variables={f"purchasing_power__{name}": value}
+        "run-operation",
+        "purchasing_power__check",
+        variables={f"purchasing_power__{name.split(',')[0]}": value},
     )
     assert outcome.returncode != 0
     assert sentence in outcome.output

@@ -249,7 +249,7 @@ class Registry:
         """Gives a model's stored figures, in a stable order."""
         rows = self.connection.fetch(
             f"select dataset, split, method, metric, value from {self._metrics} "
-            "where model_version = ? order by all",
+            "where model_version = ? order by dataset, split, method, metric",
             [model_version],
         )
         return [Measurement(**row) for row in rows]
