@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from purchasing_power.evaluation.metrics import Values, evaluate, tiers_of
-from purchasing_power.evaluation.prediction import Prediction
+from purchasing_power.evaluation.metrics import evaluate, tiers_of
+from purchasing_power.evaluation.prediction import Prediction, Values
 
 
 class Labels(Protocol):

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-if TYPE_CHECKING:
-    from purchasing_power.evaluation.prediction import Prediction
+from purchasing_power.evaluation.prediction import Prediction, Scores, Values, prediction_from_scores
 
-Values = npt.NDArray[np.floating[Any]]
 Flags = npt.NDArray[np.bool_]
 
 _SMALLEST_PROBABILITY = 1e-6
@@ -175,3 +173,15 @@ def evaluate(
 
 def _ratio(part: float, whole: float) -> float:
     return float(part / whole) if whole > 0 else math.nan
+
+
+def evaluate_scores(
+    scores: Scores,
+    spend: Values,
+    orders: npt.NDArray[Any],
+    *,
+    tier_names: Sequence[str],
+    tier_cut_points: Sequence[float],
+) -> dict[str, float]:
+    """Measures a table of scores against what its users did, in the same order; see `evaluate`."""
+    return evaluate(prediction_from_scores(scores, tier_names), spend, orders, tier_cut_points)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from purchasing_power.evaluation.metrics import Values, evaluate
+Values = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,3 @@ def prediction_from_scores(scores: Scores, tier_names: Sequence[str]) -> Predict
         spend_p10=money("spend_p10"),
         spend_p90=money("spend_p90"),
     )
-
-
-def evaluate_scores(
-    scores: Scores,
-    spend: Values,
-    orders: npt.NDArray[Any],
-    *,
-    tier_names: Sequence[str],
-    tier_cut_points: Sequence[float],
-) -> dict[str, float]:
-    """Measures a table of scores against what its users did, in the same order; see `evaluate`."""
-    return evaluate(prediction_from_scores(scores, tier_names), spend, orders, tier_cut_points)

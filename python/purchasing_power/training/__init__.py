@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from purchasing_power.training.dataset import SequenceDataset
     from purchasing_power.training.export import ExportedModel, ParityReport
     from purchasing_power.training.model import TrainedModel
-    from purchasing_power.training.trainer import EpochReport, train
+    from purchasing_power.training.progress import EpochReport
+    from purchasing_power.training.trainer import train
 
 __all__ = [
     "EpochReport",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "EpochReport": "trainer",
+    "EpochReport": "progress",
     "ExportedModel": "export",
     "ParityReport": "export",
     "SequenceDataset": "dataset",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -27,9 +26,7 @@ from purchasing_power.training.export import (
     convert,
 )
 from purchasing_power.training.network import Network
-
-if TYPE_CHECKING:
-    from purchasing_power.training.trainer import EpochReport
+from purchasing_power.training.progress import EpochReport
 
 _UNREGISTERED = "unregistered"
 

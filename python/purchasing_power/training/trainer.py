@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +23,11 @@ from purchasing_power.training.labels import label_scale
 from purchasing_power.training.losses import multi_target_loss
 from purchasing_power.training.model import TrainedModel
 from purchasing_power.training.network import LabelScale, Network, build_network
+from purchasing_power.training.progress import EpochReport, Progress
 
 _CHECKPOINT_FILE = "checkpoint.npz"
 # Fine enough to place one user in ten thousand, and as small for a million users as for a thousand.
 _LOGIT_GRID = np.linspace(-8, 8, 32_001, dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """What one epoch came to.
-
-    Attributes:
-        epoch: Number of the epoch, from 1.
-        epochs: Epochs at most.
-        loss: Mean loss of an anchor over the epoch, regularisation included.
-        validation_loss: Mean loss of an anchor of the held-back users.
-        best_validation_loss: The lowest so far.
-        resumed: Whether the epoch was read from the checkpoint of an interrupted run.
-    """
-
-    epoch: int
-    epochs: int
-    loss: float
-    validation_loss: float
-    best_validation_loss: float
-    resumed: bool
-
-
-Progress = Callable[[EpochReport], None]
 
 
 def train(
