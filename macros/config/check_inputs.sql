@@ -38,6 +38,9 @@
             ~ tojson(entry) ~ '.'
         ) }}
     {% endif %}
+    {% for key in entry if key not in ('relation', 'columns', 'where') %}
+        {{ purchasing_power.refuse_config(where, 'has the unknown key ' ~ key ~ ': write relation, columns and, if need be, where.') }}
+    {% endfor %}
     {% for column in entry['columns'] if column not in columns %}
         {{ purchasing_power.refuse_config(
             where, 'maps the unknown column ' ~ column ~ ': write some of ' ~ columns.keys() | join(', ') ~ '.'

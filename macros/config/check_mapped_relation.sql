@@ -26,7 +26,7 @@
         {{ exceptions.warn(where ~ ' maps ' ~ relation ~ ', which is empty: its channels will be 0 for everybody.') }}
     {% endif %}
 
-    {{ purchasing_power.check_expressions(where, relation, source, entry['columns'], columns) }}
+    {{ purchasing_power.check_expressions(where, relation, source, entry, columns) }}
 {% endmacro %}
 
 
@@ -66,13 +66,21 @@
 
 
 {#- Refuses expressions that read columns which are not there, or that do not give the contract's type. -#}
-{% macro check_expressions(where, relation, source, expressions, columns) %}
+{% macro check_expressions(where, relation, source, entry, columns) %}
+    {% set expressions = entry['columns'] %}
     {% set present = purchasing_power.select_types('select * from ' ~ source).keys() | list %}
+    {% set places = {} %}
     {% for column, expression in expressions.items() %}
+        {% do places.update({'columns.' ~ column: expression}) %}
+    {% endfor %}
+    {% if entry.get('where') %}
+        {% do places.update({'where': entry['where']}) %}
+    {% endif %}
+    {% for place, expression in places.items() %}
         {% set problem = purchasing_power.expression_problem(expression | string, present) %}
         {% if problem %}
             {{ purchasing_power.refuse_config(
-                where ~ '.columns.' ~ column,
+                where ~ '.' ~ place,
                 'is `' ~ expression ~ '`, ' ~ problem ~ '; ' ~ relation ~ ' has ' ~ present | join(', ') ~ '.'
             ) }}
         {% endif %}

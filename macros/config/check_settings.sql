@@ -34,7 +34,7 @@
 
     {% for name, fewest in [('tier_names', 2), ('event_types', 0)] %}
         {% set names = purchasing_power.setting(name) %}
-        {% if names is string or names is not sequence or names | unique | list | length != names | length or names | length < fewest %}
+        {% if names is string or names is not sequence or names | unique(case_sensitive=true) | list | length != names | length or names | length < fewest %}
             {{ purchasing_power.refuse_config(
                 'purchasing_power__' ~ name, 'is ' ~ tojson(names) ~ ': write a list of at least ' ~ fewest ~ ' different names.'
             ) }}

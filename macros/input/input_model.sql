@@ -32,7 +32,7 @@ from (
         {% for column in given -%}
         ({{ given[column] }}) as {{ column }}{{ ',' if not loop.last }}
         {% endfor %}
-    from {{ purchasing_power.input_source(entry['relation']) }} as input
+    from {{ purchasing_power.input_rows(entry) }}
 ) as mapped
 {%- if not loop.last %}
 

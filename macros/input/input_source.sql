@@ -13,6 +13,15 @@
 {% endmacro %}
 
 
+{#- A mapping's relation under the alias that its expressions may use, and the rows of it that it wants. -#}
+{% macro input_rows(entry) %}
+    {{ return(
+        purchasing_power.input_source(entry['relation']) ~ ' as input'
+        ~ (' where ' ~ entry['where'] if entry.get('where') else '')
+    ) }}
+{% endmacro %}
+
+
 {#- Whether a mapping's `relation` is a ref(...) or a source(...) of the dbt project. -#}
 {% macro is_node(relation) %}
     {{ return(modules.re.match('^(ref|source)\\(', relation) is not none) }}

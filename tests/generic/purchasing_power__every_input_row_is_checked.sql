@@ -11,7 +11,7 @@ given as (
     select coalesce(sum(row_count), 0) as row_count
     from (
         {% for entry in purchasing_power.input_mappings(input_name) -%}
-        select count(*) as row_count from {{ purchasing_power.input_source(entry['relation']) }}
+        select count(*) as row_count from {{ purchasing_power.input_rows(entry) }}
         union all
         {% endfor -%}
         select 0 as row_count

@@ -82,7 +82,7 @@ CASES = {
         "of type DOUBLE, in which an id reads 58.0 or nan: write `cast(try_cast(article as double) as bigint)`.",
     ),
     "an interval is no number": (
-        _order_column("quantity", "current_date - date '2020-01-01' + interval 1 day"),
+        _order_column("quantity", "interval 1 day"),
         "write an expression that gives a number.",
     ),
     "two expressions": (
@@ -108,6 +108,14 @@ CASES = {
     "required column left out": (
         lambda inputs: inputs["order_lines"]["columns"].pop("amount"),
         "does not map amount, which is required",
+    ),
+    "missing column in where": (
+        _order_lines(where="status = 'paid'"),
+        "purchasing_power__inputs.order_lines.where is `status = 'paid'`, which reads the column status that is not there",
+    ),
+    "unknown key": (
+        _order_lines(filter="true"),
+        "has the unknown key filter: write relation, columns and, if need be, where.",
     ),
     "no columns": (
         lambda inputs: inputs["order_lines"].pop("columns"),

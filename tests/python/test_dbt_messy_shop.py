@@ -35,6 +35,18 @@ def test_two_tills_may_number_alike_and_nobody_is_counted_twice(shop: Shop) -> N
     assert ours == theirs
 
 
+def test_where_keeps_the_rows_that_are_meant(shop: Shop) -> None:
+    inputs = copy.deepcopy(shop.inputs())
+    inputs["order_lines"]["where"] = "input.article in ('A1', 'A2')"
+    outcome = shop.dbt(*FEATURES, variables={"purchasing_power__inputs": inputs})
+    assert outcome.returncode == 0, outcome.output
+    assert "WARN=0" in outcome.output
+    assert shop.sql("select distinct product_id from stg_purchasing_power__order_lines order by 1") == [
+        ("A1",),
+        ("A2",),
+    ]
+
+
 def test_event_types_in_any_script_keep_channels_of_their_own(shop: Shop) -> None:
     shop.sql("update shop.clicks set kind = case when kind = 'cart' then 'корзина' else 'Просмотр' end")
     event_types = {"purchasing_power__event_types": ["корзина", "просмотр", "add-to-cart"]}

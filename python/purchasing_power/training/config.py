@@ -12,7 +12,8 @@ class TrainingConfig:
     """Hyperparameters; the defaults were chosen on Complete Journey windows before the reported one.
 
     Attributes:
-        batch_size: Users of one batch.
+        batch_size: Users of one batch; 0 takes a 32nd of the training users, at least 64 and at most 1,024,
+            so that a batch of a large shop where few buy still holds buyers.
         epochs: Passes over the training users at most.
         patience: Epochs without a better validation loss before training stops.
         learning_rate: Peak learning rate; it falls to 0 along a cosine over all epochs.
@@ -28,7 +29,7 @@ class TrainingConfig:
         seed: Seeds initial weights, dropout and the order of batches.
     """
 
-    batch_size: int = 64
+    batch_size: int = 0
     epochs: int = 20
     patience: int = 6
     learning_rate: float = 3e-3
@@ -42,9 +43,13 @@ class TrainingConfig:
     clip_norm: float = 1.0
     seed: int = 7
 
+    def users_per_batch(self, training_users: int) -> int:
+        """Gives the batch size, chosen by the number of training users where it is 0."""
+        return self.batch_size or min(max(training_users // 32, 64), 1024)
+
     def __post_init__(self) -> None:
         """Refuses values that no training can use."""
-        for name in ("batch_size", "epochs", "patience", "hidden_size", "members"):
+        for name in ("epochs", "patience", "hidden_size", "members"):
             if getattr(self, name) < 1:
                 raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must be at least 1.")
         for name in ("learning_rate", "clip_norm"):
@@ -53,7 +58,7 @@ class TrainingConfig:
         for name in ("dropout", "weight_average"):
             if not 0 <= getattr(self, name) < 1:
                 raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must be within [0, 1).")
-        for name in ("l2", "half_life_horizons", "seed"):
+        for name in ("batch_size", "l2", "half_life_horizons", "seed"):
             if not getattr(self, name) >= 0:
                 raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must not be negative.")
         if self.hidden_size % 16:

@@ -60,10 +60,10 @@ def label_scale(spend: npt.NDArray[np.float64], n_tiers: int) -> LabelScale:
     cuts = tier_cut_points(spend, n_tiers)
     log_spend = np.log(spend[spend > 0])
     return LabelScale(
-        buy_rate=float(np.clip((spend > 0).mean(), 0.01, 0.99)),
+        buy_rate=float(np.clip((spend > 0).mean(), 0.0001, 0.9999)),
         mean=float(spend.mean()),
         log_mean=float(log_spend.mean()),
         log_std=float(max(log_spend.std(), 0.1)),
         tier_cut_points=cuts,
-        tier_rates=tuple(float(np.clip((spend >= cut).mean(), 0.001, 0.999)) for cut in cuts),
+        tier_rates=tuple(float(np.clip((spend >= cut).mean(), 0.0001, 0.9999)) for cut in cuts),
     )

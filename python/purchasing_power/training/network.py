@@ -16,6 +16,9 @@ QUANTILE_LEVELS = (0.1, 0.5, 0.9)
 # Below this conditional level a quantile falls linearly to 0, where the buy probability puts it.
 _QUANTILE_RAMP = 0.1
 _MINIMUM_SIGMA = 0.05
+# In standard deviations of log spend.
+_LARGEST_SIGMA = 2.0
+_LARGEST_DEVIATION = 4.0
 _LOGIT_BOUND = 15.0
 
 
@@ -91,9 +94,12 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
         scale = self.scale
         spread = scale.log_std
         buy_logit = tf.clip_by_value(raw[..., 0] + _logit(scale.buy_rate), -_LOGIT_BOUND, _LOGIT_BOUND)
-        mu = scale.log_mean + spread * raw[..., 1]
-        sigma = spread * (_MINIMUM_SIGMA + tf.nn.softplus(raw[..., 2]))
-        log_expected = tf.math.log_sigmoid(buy_logit) + mu + 0.5 * tf.square(sigma) + spread * raw[..., 3]
+        # Bounded, because only buyers say how much is spent: where one user in a thousand buys, nothing else
+        # would keep the amounts of all the others from growing without end.
+        mu = scale.log_mean + spread * _bounded(raw[..., 1], _LARGEST_DEVIATION)
+        sigma = spread * (_MINIMUM_SIGMA + _bounded(tf.nn.softplus(raw[..., 2]), _LARGEST_SIGMA))
+        deviation = spread * _bounded(raw[..., 3], _LARGEST_DEVIATION)
+        log_expected = tf.math.log_sigmoid(buy_logit) + mu + 0.5 * tf.square(sigma) + deviation
         rates = np.array([_logit(rate) for rate in scale.tier_rates])
         # The gaps of the base rates, so that a raw 0 gives the base rates.
         gaps = tf.constant(np.log(np.expm1(np.maximum(-np.diff(rates), 1e-3))), tf.float32)
@@ -105,9 +111,9 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
             mu=mu,
             sigma=sigma,
             log_expected=log_expected,
-            median=scale.log_mean + spread * raw[..., 4],
-            lower=spread * tf.nn.softplus(raw[..., 5]),
-            upper=spread * tf.nn.softplus(raw[..., 6]),
+            median=scale.log_mean + spread * _bounded(raw[..., 4], _LARGEST_DEVIATION),
+            lower=spread * _bounded(tf.nn.softplus(raw[..., 5]), _LARGEST_SIGMA),
+            upper=spread * _bounded(tf.nn.softplus(raw[..., 6]), _LARGEST_SIGMA),
             tier_logits=tier_logits,
         )
 
@@ -294,8 +300,13 @@ def _head(
 
 
 def _logit(rate: float) -> float:
-    bounded = min(max(rate, 1e-3), 1 - 1e-3)
+    bounded = min(max(rate, 1e-5), 1 - 1e-5)
     return float(np.log(bounded / (1 - bounded)))
+
+
+def _bounded(values: Any, limit: float) -> Any:
+    # The identity near 0, and never beyond the limit.
+    return limit * tf.tanh(values / limit)
 
 
 def _running_sum(values: Any, size: int) -> Any:

@@ -120,11 +120,12 @@ class _Run:
             l2=config.l2,
             seed=config.seed,
         )
+        batch_size = config.users_per_batch(len(training.users))
         half_life = config.half_life_horizons * dataset.contract.horizon_days
         self._batches = AnchorSequence(
-            training, batch_size=config.batch_size, seed=config.seed, half_life_days=half_life
+            training, batch_size=batch_size, seed=config.seed, half_life_days=half_life
         )
-        self._validation = AnchorSequence(validation, batch_size=config.batch_size, half_life_days=half_life)
+        self._validation = AnchorSequence(validation, batch_size=batch_size, half_life_days=half_life)
         total_steps = config.epochs * len(self._batches)
         rate = keras.optimizers.schedules.CosineDecay(
             0.1 * config.learning_rate,
