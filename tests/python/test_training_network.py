@@ -114,6 +114,16 @@ def test_outputs_are_ordered_whatever_the_raw_values() -> None:
     np.testing.assert_array_equal(found["tier"][~near], (reached[:, 1:] >= 0.5).sum(axis=1)[~near])
 
 
+def test_amounts_stay_finite_whatever_the_raw_values() -> None:
+    outputs = SpendOutputs(label_scale(SPEND.astype(np.float64), 3))
+    raw = tf.constant(np.full((1, outputs.raw_size), 1e6, np.float32))
+    for name, value in outputs(raw).items():
+        assert np.isfinite(np.asarray(value)).all(), name
+    # Near 0, where a shop's users are, the bound changes next to nothing.
+    small = outputs.parameters(tf.constant(np.full((1, outputs.raw_size), 0.5, np.float32)))
+    assert float(small.mu[0]) == pytest.approx(outputs.scale.log_mean + 0.5 * outputs.scale.log_std, rel=1e-3)
+
+
 def test_two_tiers_work() -> None:
     layer = SpendOutputs(label_scale(SPEND.astype(np.float64), 2))
     layer.build((None, layer.raw_size))

@@ -216,3 +216,9 @@ def test_a_diverging_run_is_one_sentence(tmp_path: Path) -> None:
 def test_impossible_configs_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(PurchasingPowerError, match=message):
         TrainingConfig(**values)
+
+
+@pytest.mark.parametrize(("users", "expected"), [(100, 64), (2_087, 65), (10_000, 312), (1_000_000, 1024)])
+def test_a_batch_grows_with_the_shop(users: int, expected: int) -> None:
+    assert TrainingConfig().users_per_batch(users) == expected
+    assert TrainingConfig(batch_size=7).users_per_batch(users) == 7
