@@ -26,3 +26,18 @@
 {% macro duckdb__day_of_week(date) %}
     {{ return('(isodow(' ~ date ~ ') - 1)') }}
 {% endmacro %}
+
+
+{#- Seconds from one time to a later one, whole ones. -#}
+{% macro seconds_between(earlier, later) %}
+    {{ return(adapter.dispatch('seconds_between', 'purchasing_power')(earlier, later)) }}
+{% endmacro %}
+
+{% macro default__seconds_between(earlier, later) %}
+    {{ purchasing_power.unsupported('seconds between two times') }}
+{% endmacro %}
+
+{#- datediff counts boundaries that were crossed, which is the same for whole seconds alone. -#}
+{% macro duckdb__seconds_between(earlier, later) %}
+    {{ return("datesub('second', " ~ earlier ~ ', ' ~ later ~ ')') }}
+{% endmacro %}

@@ -15,6 +15,12 @@
 {% endmacro %}
 
 
+{#- A fraction whose sums are exact. -#}
+{% macro type_fraction() %}
+    {{ return('decimal(28, 8)') }}
+{% endmacro %}
+
+
 {% macro type_double() %}
     {{ return(adapter.dispatch('type_double', 'purchasing_power')()) }}
 {% endmacro %}

@@ -22,6 +22,12 @@
         {% endfor %}
     {% endfor %}
 
+    {% if purchasing_power.has_input('order_lines', 'currency') and purchasing_power.setting('currency') == 'unspecified' %}
+        {{ purchasing_power.refuse_config(
+            'purchasing_power__currency', 'is not set, but order_lines maps a currency: name the one that all money becomes, like EUR.'
+        ) }}
+    {% endif %}
+
     {% for input_name in contract %}
         {% for entry in purchasing_power.input_mappings(input_name) %}
             {{ purchasing_power.check_mapped_relation(where ~ '.' ~ input_name, entry, contract[input_name], input_name) }}

@@ -1,10 +1,11 @@
 {#- Verifies every var but the mapping. -#}
 {% macro check_settings() %}
     {% for name, lowest in [
-        ('horizon_days', 1), ('anchor_every_days', 1), ('anchor_limit', 1), ('anchor_min_history_days', 0)
+        ('horizon_days', 1), ('anchor_every_days', 1), ('anchor_limit', 1), ('anchor_min_history_days', 0),
+        ('session_gap_minutes', 1), ('bot_events_per_day', 1)
     ] %}
         {% set value = purchasing_power.setting(name) %}
-        {% if not (value is none and name == 'anchor_min_history_days') and (value is not integer or value < lowest) %}
+        {% if not (value is none and name in ('anchor_min_history_days', 'bot_events_per_day')) and (value is not integer or value < lowest) %}
             {{ purchasing_power.refuse_config(
                 'purchasing_power__' ~ name, 'is ' ~ tojson(value) ~ ': write a whole number of at least ' ~ lowest ~ '.'
             ) }}
@@ -32,7 +33,9 @@
         ) }}
     {% endif %}
 
-    {% for name, fewest in [('tier_names', 2), ('event_types', 0)] %}
+    {% for name, fewest in [
+        ('tier_names', 2), ('event_types', 0), ('test_users', 0), ('test_user_patterns', 0), ('missing_indicators', 0)
+    ] %}
         {% set names = purchasing_power.setting(name) %}
         {% if names is string or names is not sequence or names | unique(case_sensitive=true) | list | length != names | length or names | length < fewest %}
             {{ purchasing_power.refuse_config(
@@ -47,6 +50,24 @@
             'purchasing_power__event_types', 'is ' ~ tojson(types) ~ ': write each type once, upper and lower case are the same.'
         ) }}
     {% endif %}
+
+    {% set scale = purchasing_power.setting('rating_scale') %}
+    {% if scale is string or scale is not sequence or scale | length != 2 or scale | reject('number') | list or scale[0] >= scale[1] %}
+        {{ purchasing_power.refuse_config(
+            'purchasing_power__rating_scale', 'is ' ~ tojson(scale) ~ ': write the worst and the best rating, like [1, 5].'
+        ) }}
+    {% endif %}
+
+    {% for name in ('seasonal_features', 'refit_scaling', 'refit_cleaning') %}
+        {% if purchasing_power.setting(name) is not boolean %}
+            {{ purchasing_power.refuse_config(
+                'purchasing_power__' ~ name, 'is ' ~ tojson(purchasing_power.setting(name)) ~ ': write true or false.'
+            ) }}
+        {% endif %}
+    {% endfor %}
+
+    {{ purchasing_power.check_extra_channels() }}
+    {{ purchasing_power.check_cleaning() }}
 
     {% for name in ('earliest_date', 'as_of_date') %}
         {% set date = purchasing_power.setting(name) %}

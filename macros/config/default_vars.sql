@@ -17,6 +17,18 @@
         'validation_share': 0.15,
         'tier_names': ['lowest', 'low', 'middle', 'high', 'highest'],
 
+        'rating_scale': [1, 5],
+        'session_gap_minutes': 30,
+        'bot_events_per_day': 1000,
+        'test_users': [],
+        'test_user_patterns': [],
+        'fills': {},
+        'missing_indicators': [],
+        'outliers': {},
+        'seasonal_features': false,
+        'extra_channels': [],
+
         'refit_scaling': false,
+        'refit_cleaning': false,
     }) }}
 {% endmacro %}

@@ -5,15 +5,16 @@
       sql           over the rows of one step (`activity` columns), or, with `level: step`, over the step itself;
                     portable SQL only, so that the feature hash is the same on every engine
       transform     log1p | signed_log1p | identity, applied before standardisation
-      requires      input relation, or [relation, column], without which the channel does not exist
-    An empty step has every measure at 0, so 0 is the fill of all of them.
+      requires      what must be mapped for the channel to exist: input relations, or relation.column
+      mean_of       for a mean: the channel that is above 0 in the steps that have one (means do not add up over steps)
+    An empty step has every measure at 0. Gaps in the inputs were filled by staging, so no channel is ever NULL.
 -#}
 {% macro channel_catalogue() %}
     {% set entries = [
         {
             'name': 'spend', 'group': 'spend', 'transform': 'signed_log1p', 'requires': ['order_lines'],
             'sql': "coalesce(sum(amount), 0)",
-            'description': 'Money paid.',
+            'description': 'Money paid, less money given back.',
         },
         {
             'name': 'orders', 'group': 'frequency', 'transform': 'log1p', 'requires': ['order_lines'],
@@ -26,45 +27,82 @@
             'description': 'Lines of those orders.',
         },
         {
-            'name': 'units', 'group': 'frequency', 'transform': 'signed_log1p', 'requires': ['order_lines', 'quantity'],
+            'name': 'units', 'group': 'frequency', 'transform': 'signed_log1p', 'requires': ['order_lines.quantity'],
             'sql': "coalesce(sum(quantity), 0)",
             'description': 'Units bought.',
         },
         {
-            'name': 'discount', 'group': 'price_level', 'transform': 'signed_log1p', 'requires': ['order_lines', 'discount_amount'],
+            'name': 'refunds', 'group': 'refunds', 'transform': 'log1p', 'requires': ['order_lines'],
+            'sql': "coalesce(-sum(case when activity = 'refund' then amount end), 0)",
+            'description': 'Money given back on returns and cancellations that became known.',
+        },
+        {
+            'name': 'discount', 'group': 'price_level', 'transform': 'signed_log1p', 'requires': ['order_lines.discount_amount'],
             'sql': "coalesce(sum(discount_amount), 0)",
             'description': 'Money taken off the price.',
         },
         {
-            'name': 'highest_line_amount', 'group': 'price_level', 'transform': 'signed_log1p', 'requires': ['order_lines'],
-            'sql': "coalesce(max(amount), 0)",
+            'name': 'highest_line_amount', 'group': 'price_level', 'transform': 'log1p', 'requires': ['order_lines'],
+            'sql': "coalesce(max(case when activity = 'order_line' then amount end), 0)",
             'description': 'The dearest order line.',
         },
         {
-            'name': 'products_bought', 'group': 'variety', 'transform': 'log1p', 'requires': ['order_lines', 'product_id'],
+            'name': 'price_level_bought', 'group': 'price_level', 'transform': 'identity', 'requires': ['products.category'],
+            'sql': "coalesce(avg(case when activity = 'order_line' then price_level end), 0)", 'mean_of': 'order_lines',
+            'description': 'Unit prices paid against the median of their category: mean of the log ratio.',
+        },
+        {
+            'name': 'products_bought', 'group': 'variety', 'transform': 'log1p', 'requires': ['order_lines.product_id'],
             'sql': "count(distinct case when activity = 'order_line' then product_id end)",
             'description': 'Different products bought.',
         },
         {
-            'name': 'categories_bought', 'group': 'variety', 'transform': 'log1p', 'requires': ['products', 'category'],
+            'name': 'categories_bought', 'group': 'variety', 'transform': 'log1p', 'requires': ['products.category'],
             'sql': "count(distinct case when activity = 'order_line' then category end)",
             'description': 'Different categories bought.',
         },
         {
-            'name': 'browse_seconds', 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events', 'duration_seconds'],
-            'sql': "coalesce(sum(duration_seconds), 0)",
+            'name': 'category_entropy', 'group': 'variety', 'transform': 'identity', 'requires': ['products.category'],
+            'sql': "coalesce(category_entropy_bought, 0)", 'mean_of': 'order_lines', 'level': 'step',
+            'description': 'Entropy, in nats, of the categories of the lines bought.',
+        },
+        {
+            'name': 'sessions', 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events'],
+            'sql': "coalesce(sum(starts_session), 0)",
+            'description': 'Sessions begun.',
+        },
+        {
+            'name': 'browse_seconds', 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events'],
+            'sql': "coalesce(sum(seconds), 0)",
             'description': 'Seconds spent browsing.',
         },
         {
-            'name': 'products_browsed', 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events', 'product_id'],
+            'name': 'most_events_at_once', 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events.event_count'],
+            'sql': "coalesce(max(event_count), 0)",
+            'description': 'The most events that one row of the browsing log stands for.',
+        },
+        {
+            'name': 'products_browsed', 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events.product_id'],
             'sql': "count(distinct case when activity = 'browse_event' then product_id end)",
             'description': 'Different products browsed.',
+        },
+        {
+            'name': 'categories_browsed', 'group': 'variety', 'transform': 'log1p',
+            'requires': ['browse_events.product_id', 'products.category'],
+            'sql': "count(distinct case when activity = 'browse_event' then category end)",
+            'description': 'Different categories browsed.',
+        },
+        {
+            'name': 'price_level_viewed', 'group': 'price_level', 'transform': 'identity',
+            'requires': ['browse_events.product_id', 'products.category', 'products.list_price'],
+            'sql': "coalesce(avg(case when activity = 'browse_event' then price_level end), 0)", 'mean_of': 'products_browsed',
+            'description': 'List prices browsed against the median of their category: mean of the log ratio.',
         },
     ] %}
 
     {% for event_type in purchasing_power.setting('event_types') %}
         {% do entries.append({
-            'name': purchasing_power.event_channel(event_type), 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events', 'event_type'],
+            'name': purchasing_power.event_channel(event_type), 'group': 'browsing', 'transform': 'log1p', 'requires': ['browse_events.event_type'],
             'sql': "coalesce(sum(case when event_type = '" ~ event_type | lower | replace("'", "''") ~ "' then event_count else 0 end), 0)",
             'description': 'Browse events of type ' ~ event_type ~ '.',
         }) %}
@@ -82,14 +120,19 @@
             'description': 'Reviews written.',
         },
         {
-            'name': 'rating_total', 'group': 'reviews', 'transform': 'signed_log1p', 'requires': ['reviews', 'rating'],
-            'sql': "coalesce(sum(rating), 0)",
-            'description': 'Sum of the ratings given.',
+            'name': 'sentiment', 'group': 'reviews', 'transform': 'identity', 'requires': ['reviews'],
+            'sql': "coalesce(sum(sentiment), 0)",
+            'description': 'Sum of the sentiment of the reviews, each from -1 to 1.',
         },
         {
             'name': 'days_since_previous_step', 'group': 'recency', 'transform': 'log1p', 'requires': [], 'level': 'step',
             'sql': "days_since_previous_step",
             'description': 'Days since the step before; 0 for the first.',
+        },
+        {
+            'name': 'days_since_previous_order', 'group': 'recency', 'transform': 'log1p', 'requires': ['order_lines'], 'level': 'step',
+            'sql': "days_since_previous_order",
+            'description': 'Days since the step with an order before; 0 when there is none.',
         },
         {
             'name': 'weekday_sin', 'group': 'season', 'transform': 'identity', 'requires': [], 'level': 'step',
@@ -101,7 +144,35 @@
             'sql': "cos(day_of_week * 0.8975979010256552)",
             'description': 'Cosine of the day of the week.',
         },
+        {
+            'name': 'hour_sin', 'group': 'season', 'transform': 'identity', 'requires': [],
+            'sql': "avg(cast(round(sin(extract(hour from occurred_at) * 0.2617993877991494), 8) as decimal(28, 8)))",
+            'description': 'Sine of the hour of the day, UTC (2 pi / 24 radians an hour): mean of the rows.',
+        },
+        {
+            'name': 'hour_cos', 'group': 'season', 'transform': 'identity', 'requires': [],
+            'sql': "avg(cast(round(cos(extract(hour from occurred_at) * 0.2617993877991494), 8) as decimal(28, 8)))",
+            'description': 'Cosine of the hour of the day: mean of the rows.',
+        },
     ]) %}
+
+    {% for column in purchasing_power.setting('missing_indicators') %}
+        {% do entries.append({
+            'name': column ~ '_missing', 'group': 'missing', 'transform': 'log1p', 'requires': [],
+            'sql': 'count(case when is_' ~ column ~ '_missing then 1 end)',
+            'description': 'Rows in which ' ~ column ~ ' was missing.',
+        }) %}
+    {% endfor %}
+
+    {% for channel in purchasing_power.setting('extra_channels') %}
+        {% do entries.append({
+            'name': channel.name, 'group': 'extra', 'transform': channel.get('transform', 'identity'),
+            'requires': [channel.input],
+            'sql': 'coalesce(' ~ channel.get('aggregate', 'sum') ~ '(' ~ purchasing_power.extra_column(channel) ~ '), 0)',
+            'mean_of': purchasing_power.count_channel(channel.input) if channel.get('aggregate') in ('avg', 'min', 'max') else none,
+            'description': channel.get('description', 'The project\'s own channel ' ~ channel.name ~ '.'),
+        }) %}
+    {% endfor %}
 
     {% set channels = [] %}
     {% for entry in entries if purchasing_power.is_available(entry.requires) %}
@@ -111,9 +182,19 @@
 {% endmacro %}
 
 
-{#- Whether what an entry of the catalogue requires is mapped: nothing, a relation, or a column of a relation. -#}
+{#- Whether everything that an entry of the catalogue requires is mapped: input relations, or relation.column. -#}
 {% macro is_available(requires) %}
-    {{ return(not requires or purchasing_power.has_input(*requires)) }}
+    {% set missing = [] %}
+    {% for need in requires if not purchasing_power.has_input(*need.split('.')) %}
+        {% do missing.append(need) %}
+    {% endfor %}
+    {{ return(not missing) }}
+{% endmacro %}
+
+
+{#- The channel that counts the rows of an input relation. -#}
+{% macro count_channel(input_name) %}
+    {{ return({'order_lines': 'order_lines', 'browse_events': 'browse_events', 'reviews': 'reviews'}[input_name]) }}
 {% endmacro %}
 
 

@@ -6,6 +6,7 @@
 {% macro context_windows(anchors, labels=false) %}
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 {%- set catalogue = purchasing_power.context_catalogue() -%}
+{%- set counted = purchasing_power.channel_catalogue() | map(attribute='mean_of') | select | unique | list -%}
 {%- set windows = {} -%}
 {%- for entry in catalogue if entry.window is defined -%}
     {%- do windows.update({purchasing_power.window_name(entry.window): entry.window}) -%}
@@ -32,10 +33,15 @@ points as (
         1 as is_step,
         step_on,
         case when orders > 0 then step_on end as order_on,
-        cast(null as date) as first_seen_on,
-        {% for channel in purchasing_power.channel_catalogue() if channel.level != 'step' -%}
-        {{ channel.name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        nullif(days_since_previous_order, 0) as order_gap,
+        nullif(days_since_previous_order, 0) * days_since_previous_order as order_gap_square,
+        {% for channel in counted -%}
+        case when {{ channel }} > 0 then step_on end as {{ purchasing_power.step_with(channel) }},
+        {% endfor -%}
+        {% for channel in purchasing_power.channel_catalogue() -%}
+        {{ channel.name }},
+        {% endfor -%}
+        cast(null as date) as first_seen_on
     from steps
     union all
     select
@@ -44,10 +50,15 @@ points as (
         null as is_step,
         null as step_on,
         null as order_on,
-        first_seen_on,
-        {% for channel in purchasing_power.channel_catalogue() if channel.level != 'step' -%}
-        null as {{ channel.name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        null as order_gap,
+        null as order_gap_square,
+        {% for channel in counted -%}
+        null as {{ purchasing_power.step_with(channel) }},
+        {% endfor -%}
+        {% for channel in purchasing_power.channel_catalogue() -%}
+        null as {{ channel.name }},
+        {% endfor -%}
+        first_seen_on
     from anchors
 
 ),
@@ -109,6 +120,12 @@ context as (
     where is_step is null
 
 )
+{% endmacro %}
+
+
+{#- The points' column that is the date of a step in which a channel is above 0. -#}
+{% macro step_with(channel) %}
+    {{ return('step_with_' ~ channel ~ '_on') }}
 {% endmacro %}
 
 

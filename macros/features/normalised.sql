@@ -15,7 +15,7 @@
 {% macro transformed(entry, relation) %}
     {%- set value = 'cast(' ~ relation ~ '.' ~ entry.name ~ ' as ' ~ purchasing_power.type_double() ~ ')' -%}
     {%- if entry.transform == 'log1p' -%}
-        {{ return('ln(1 + ' ~ value ~ ')') }}
+        {{ return('ln(1 + greatest(' ~ value ~ ', 0))') }}
     {%- elif entry.transform == 'signed_log1p' -%}
         {{ return('sign(' ~ value ~ ') * ln(1 + abs(' ~ value ~ '))') }}
     {%- elif entry.transform == 'identity' -%}

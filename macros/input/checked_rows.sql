@@ -4,15 +4,29 @@
     that share a key one stays, the first in `prefer` (an order by list); the others are duplicates. The optional key of
     a log counts within one mapping (two tills may number alike), the required key of a reference table everywhere.
     Raw values are kept for refused rows alone.
+      rows   the relation to judge, the input itself by default; it has the input's columns and those named in `also`
+      joins  what conditions look at beside the row
+    Values beyond a fence are refused where purchasing_power__outliers says so.
 -#}
-{% macro checked_rows(input_name, conditions, prefer, with_as_of=true) %}
+{% macro checked_rows(input_name, conditions, prefer, with_as_of=true, rows=none, joins='', also=[]) %}
 {%- set columns = purchasing_power.input_contract()[input_name] -%}
-{%- set key = (columns.items() | selectattr('1.key', 'defined') | first)[0] -%}
+{%- set keys = purchasing_power.input_keys(input_name) -%}
+{%- set refused_beyond_fence = purchasing_power.columns_with_action(input_name, 'reject') -%}
 with
 
+{% if refused_beyond_fence -%}
+given_rows as (
+
+    select * from {{ rows or ref('purchasing_power__' ~ input_name) }}
+
+),
+
+{{ purchasing_power.with_cleaning(input_name, 'given_rows', by_category=purchasing_power.has_category(input_name)) }},
+
+{% endif -%}
 input_rows as (
 
-    select * from {{ ref('purchasing_power__' ~ input_name) }}
+    select * from {{ 'limited' if refused_beyond_fence else (rows or ref('purchasing_power__' ~ input_name)) }}
 
 ),
 
@@ -32,23 +46,29 @@ judged as (
             {% for reason, condition in conditions -%}
             when {{ condition }} then '{{ reason }}'
             {% endfor -%}
+            {% for column in refused_beyond_fence -%}
+            when {{ purchasing_power.is_beyond_fence('input_rows.' ~ column) }} then 'outlier_{{ column }}'
+            {% endfor -%}
         end as refusal_reason
     from input_rows
     {%- if with_as_of %}
     cross join as_of
     {%- endif %}
+    {%- if joins %}
+    {{ joins }}
+    {%- endif %}
 
 ),
 
-{% if purchasing_power.has_input(input_name, key) -%}
+{% if purchasing_power.has_input(input_name, keys[0]) -%}
 ranked as (
 
     select
         *,
         case
-            when {{ key }} is not null and refusal_reason is null
+            when {{ keys[0] }} is not null and refusal_reason is null
                 then row_number() over (
-                    partition by {{ '' if columns[key].required else 'mapping_position, ' }}{{ key }}, refusal_reason
+                    partition by {{ '' if columns[keys[0]].required else 'mapping_position, ' }}{{ keys | join(', ') }}, refusal_reason
                     order by {{ prefer }}
                 )
         end as rank_within_key
@@ -60,11 +80,11 @@ ranked as (
 checked as (
 
     select
-        {% for column in columns -%}
+        {% for column in columns.keys() | list + also -%}
         {{ column }},
         {% endfor -%}
         mapping_position,
-        {% if purchasing_power.has_input(input_name, key) -%}
+        {% if purchasing_power.has_input(input_name, keys[0]) -%}
         case when rank_within_key > 1 then 'duplicate' else refusal_reason end as rejection_reason,
         case when rank_within_key > 1 or refusal_reason is not null then raw_values end as raw_values
     from ranked
@@ -80,12 +100,36 @@ select * from checked
 {% endmacro %}
 
 
+{#- The columns that together identify a row of an input relation. -#}
+{% macro input_keys(input_name) %}
+    {% set keys = [] %}
+    {% for column, spec in purchasing_power.input_contract()[input_name].items() if spec.key %}
+        {% do keys.append(column) %}
+    {% endfor %}
+    {{ return(keys) }}
+{% endmacro %}
+
+
 {#- The refusals that any relation with a user and a time shares. -#}
 {% macro activity_conditions(time_column) %}
     {{ return([
         ('missing_user_id', 'input_rows.user_id is null'),
+        ('test_user', purchasing_power.is_test_user('input_rows.user_id')),
         ('invalid_' ~ time_column, 'input_rows.' ~ time_column ~ ' is null'),
         ('before_earliest_date', 'input_rows.' ~ time_column ~ " < cast('" ~ purchasing_power.setting('earliest_date') ~ "' as date)"),
         ('after_as_of_date', 'input_rows.' ~ time_column ~ ' >= as_of.as_of_date'),
     ]) }}
+{% endmacro %}
+
+
+{#- Condition: a user of purchasing_power__test_users, or one whose id is like one of purchasing_power__test_user_patterns. -#}
+{% macro is_test_user(user_id) %}
+    {% set conditions = [] %}
+    {% for user in purchasing_power.setting('test_users') %}
+        {% do conditions.append(user_id ~ " = '" ~ user | string | replace("'", "''") ~ "'") %}
+    {% endfor %}
+    {% for pattern in purchasing_power.setting('test_user_patterns') %}
+        {% do conditions.append('lower(' ~ user_id ~ ") like '" ~ pattern | string | lower | replace("'", "''") ~ "'") %}
+    {% endfor %}
+    {{ return('(' ~ conditions | join(' or ') ~ ')' if conditions else '1 = 0') }}
 {% endmacro %}

@@ -5,7 +5,7 @@
       key       whether it identifies a row (rows that repeat it are duplicates)
 -#}
 {% macro input_contract() %}
-    {{ return({
+    {% set contract = {
         'order_lines': {
             'order_line_id': {'type': 'text', 'key': true},
             'order_id': {'type': 'text'},
@@ -15,6 +15,8 @@
             'quantity': {'type': 'number'},
             'amount': {'type': 'money', 'required': true},
             'discount_amount': {'type': 'money'},
+            'currency': {'type': 'text'},
+            'cancelled_at': {'type': 'timestamp'},
         },
         'browse_events': {
             'event_id': {'type': 'text', 'key': true},
@@ -44,5 +46,20 @@
             'user_id': {'type': 'text', 'required': true, 'key': true},
             'signed_up_at': {'type': 'timestamp'},
         },
-    }) }}
+        'exchange_rates': {
+            'currency': {'type': 'text', 'required': true, 'key': true},
+            'valid_from': {'type': 'timestamp', 'key': true},
+            'rate': {'type': 'number', 'required': true},
+        },
+    } %}
+    {% for channel in purchasing_power.setting('extra_channels') %}
+        {% do contract.get(channel.input, {}).update({purchasing_power.extra_column(channel): {'type': 'number'}}) %}
+    {% endfor %}
+    {{ return(contract) }}
+{% endmacro %}
+
+
+{#- The input column that holds a user's own channel (purchasing_power__extra_channels), a row at a time. -#}
+{% macro extra_column(channel) %}
+    {{ return('extra_' ~ channel.name) }}
 {% endmacro %}

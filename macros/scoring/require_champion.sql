@@ -2,7 +2,7 @@
     Stops a run with one sentence when the scores could not be right: no champion, one trained on other features or on a
     scaling that is gone, or bytes that are not those registered. Silent where nothing is built (compile, docs).
 -#}
-{% macro require_champion(registry, scaling) %}
+{% macro require_champion(registry, scaling, inputs) %}
     {% if not execute or flags.WHICH not in ('run', 'build', 'retry') %}
         {{ return('') }}
     {% endif %}
@@ -34,12 +34,18 @@
     {% endif %}
 
     {% set known = run_query(
-        'select 1 from ' ~ scaling ~ " where scaling_version = '" ~ champion['scaling_version'] ~ "' limit 1"
+        'select scaling.inputs_version = inputs.inputs_version as is_current from ' ~ scaling ~ ' as scaling cross join '
+        ~ inputs ~ " as inputs where scaling.scaling_version = '" ~ champion['scaling_version'] ~ "' limit 1"
     ).rows %}
     {% if known | length == 0 %}
         {{ purchasing_power.refuse_to_score(
             'champion ' ~ champion['model_version'] ~ ' was trained on scaling ' ~ champion['scaling_version']
             ~ ', which ' ~ scaling ~ ' no longer holds: run `purchasing-power train --promote`.'
+        ) }}
+    {% elif not known[0]['is_current'] %}
+        {{ purchasing_power.refuse_to_score(
+            'champion ' ~ champion['model_version'] ~ ' was trained on inputs that were cleaned and read with other fitted '
+            ~ 'parameters than those in use now (refit_cleaning, or `purchasing-power prepare`): run `purchasing-power train --promote`.'
         ) }}
     {% endif %}
 {% endmacro %}

@@ -1,6 +1,18 @@
 {{ config(materialized='view') }}
 
+{%- set lowest, highest = purchasing_power.setting('rating_scale') -%}
+{%- set price_level -%}
+case
+    when price > 0 and category_price > 0 then round(ln(price / category_price), 6)
+end
+{%- endset -%}
 with
+
+as_of as (
+
+    select * from {{ ref('int_purchasing_power__as_of') }}
+
+),
 
 order_lines as (
 
@@ -8,9 +20,9 @@ order_lines as (
 
 ),
 
-browse_events as (
+browse_sessions as (
 
-    select * from {{ ref('stg_purchasing_power__browse_events') }}
+    select * from {{ ref('int_purchasing_power__browse_sessions') }}
 
 ),
 
@@ -26,74 +38,101 @@ products as (
 
 ),
 
-order_activity as (
+category_prices as (
+
+    -- what a category costs at the middle: fitted once, so that a price level does not move with the catalogue
+    select
+        category,
+        max(case when column_name = 'unit_price' then median end) as unit_price,
+        max(case when column_name = 'list_price' then median end) as list_price
+    from {{ ref('purchasing_power__cleaning') }}
+    where
+        cleaning_version = ({{ purchasing_power.newest_cleaning() }})
+        and category is not null
+    group by category
+
+),
+
+bought as (
 
     select
-        'order_line' as activity,
-        order_lines.user_id,
-        order_lines.ordered_at as occurred_at,
-        order_lines.product_id,
-        products.category,
-        order_lines.order_id,
-        order_lines.quantity,
-        order_lines.amount,
-        order_lines.discount_amount,
-        cast(null as {{ purchasing_power.contract_type('text') }}) as event_type,
-        cast(null as {{ purchasing_power.contract_type('integer') }}) as event_count,
-        cast(null as {{ purchasing_power.contract_type('number') }}) as duration_seconds,
-        cast(null as {{ purchasing_power.contract_type('number') }}) as rating
+        order_lines.*,
+        cast(order_lines.amount as {{ purchasing_power.type_double() }}) / nullif(order_lines.quantity, 0) as price,
+        category_prices.unit_price as category_price
     from order_lines
-    left join products on order_lines.product_id = products.product_id
+    left join category_prices on order_lines.category = category_prices.category
+    where order_lines.amount >= 0
 
 ),
 
-browse_activity as (
+given_back as (
 
+    -- dated when it became known: until then the order stood
     select
-        'browse_event' as activity,
-        user_id,
-        occurred_at,
-        product_id,
-        cast(null as {{ purchasing_power.contract_type('text') }}) as category,
-        cast(null as {{ purchasing_power.contract_type('text') }}) as order_id,
-        cast(null as {{ purchasing_power.contract_type('number') }}) as quantity,
-        cast(null as {{ purchasing_power.contract_type('money') }}) as amount,
-        cast(null as {{ purchasing_power.contract_type('money') }}) as discount_amount,
-        event_type,
-        event_count,
-        duration_seconds,
-        cast(null as {{ purchasing_power.contract_type('number') }}) as rating
-    from browse_events
+        order_lines.*,
+        ordered_at as given_back_at
+    from order_lines
+    where amount < 0
+    union all
+    select
+        order_lines.*,
+        order_lines.cancelled_at as given_back_at
+    from order_lines
+    cross join as_of
+    where
+        order_lines.amount > 0
+        and order_lines.cancelled_at < as_of.as_of_date
 
 ),
 
-review_activity as (
+browsed as (
 
     select
-        'review' as activity,
-        user_id,
-        reviewed_at as occurred_at,
-        product_id,
-        cast(null as {{ purchasing_power.contract_type('text') }}) as category,
-        cast(null as {{ purchasing_power.contract_type('text') }}) as order_id,
-        cast(null as {{ purchasing_power.contract_type('number') }}) as quantity,
-        cast(null as {{ purchasing_power.contract_type('money') }}) as amount,
-        cast(null as {{ purchasing_power.contract_type('money') }}) as discount_amount,
-        cast(null as {{ purchasing_power.contract_type('text') }}) as event_type,
-        cast(null as {{ purchasing_power.contract_type('integer') }}) as event_count,
-        cast(null as {{ purchasing_power.contract_type('number') }}) as duration_seconds,
-        rating
-    from reviews
+        browse_sessions.*,
+        products.category,
+        cast(products.list_price as {{ purchasing_power.type_double() }}) as price,
+        category_prices.list_price as category_price
+    from browse_sessions
+    left join products on browse_sessions.product_id = products.product_id
+    left join category_prices on products.category = category_prices.category
 
 ),
 
 activity as (
 
-    select * from order_activity
+    {{ purchasing_power.activity_rows('order_line', 'bought', dict(purchasing_power.given_by_user('order_lines'), **{
+        'occurred_at': 'ordered_at',
+        'product_id': 'product_id',
+        'category': 'category',
+        'order_id': 'order_id',
+        'quantity': 'quantity',
+        'amount': 'amount',
+        'discount_amount': 'discount_amount',
+        'price_level': price_level,
+    })) }}
     union all
-    select * from browse_activity
+    {{ purchasing_power.activity_rows('refund', 'given_back', {
+        'occurred_at': 'given_back_at',
+        'order_id': 'order_id',
+        'amount': '-abs(amount)',
+    }) }}
     union all
-    select * from review_activity
+    {{ purchasing_power.activity_rows('browse_event', 'browsed', dict(purchasing_power.given_by_user('browse_events'), **{
+        'occurred_at': 'occurred_at',
+        'product_id': 'product_id',
+        'category': 'category',
+        'price_level': price_level,
+        'event_type': 'event_type',
+        'event_count': 'event_count',
+        'starts_session': 'starts_session',
+        'seconds': 'seconds',
+    })) }}
+    union all
+    {{ purchasing_power.activity_rows('review', 'reviews', dict(purchasing_power.given_by_user('reviews'), **{
+        'occurred_at': 'reviewed_at',
+        'product_id': 'product_id',
+        'sentiment': 'round(2.0 * (rating - ' ~ lowest ~ ') / ' ~ (highest - lowest) ~ ' - 1, 6)',
+    })) }}
 
 )
 

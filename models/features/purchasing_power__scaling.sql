@@ -1,6 +1,6 @@
 {#-
     Append-only: a version, once written, is what models were trained on. A new one is fitted when there is none for the
-    present features, or when purchasing_power__refit_scaling asks for one.
+    present features and inputs, or when purchasing_power__refit_scaling asks for one.
 -#}
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='fail') }}
 
@@ -13,6 +13,12 @@ fit_window as (
 
     select as_of_date - {{ horizon }} as fitted_before
     from {{ ref('int_purchasing_power__as_of') }}
+
+),
+
+inputs_version as (
+
+    select * from {{ ref('int_purchasing_power__inputs_version') }}
 
 ),
 
@@ -107,10 +113,12 @@ versioned as (
     select
         substr(md5(
             '{{ purchasing_power.feature_hash() }}'
+            || inputs_version.inputs_version
             || cast(fit_window.fitted_before as {{ dbt.type_string() }})
             || cast(digest.fitted as {{ dbt.type_string() }})
         ), 1, 12) as scaling_version,
         '{{ purchasing_power.feature_hash() }}' as feature_hash,
+        inputs_version.inputs_version,
         rounded.feature_set,
         rounded.position,
         rounded.feature_name,
@@ -121,6 +129,7 @@ versioned as (
         cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S") }}' as {{ dbt.type_timestamp() }}) as fitted_at
     from rounded
     cross join fit_window
+    cross join inputs_version
     cross join digest
     cross join channel_moments
     cross join context_moments
@@ -137,7 +146,13 @@ fresh as (
     where
         scaling_version not in (select known.scaling_version from {{ this }} as known)
         {% if not purchasing_power.setting('refit_scaling') -%}
-        and feature_hash not in (select known.feature_hash from {{ this }} as known)
+        and not exists (
+            select 1
+            from {{ this }} as known
+            where
+                known.feature_hash = versioned.feature_hash
+                and known.inputs_version = versioned.inputs_version
+        )
         {%- endif %}
     {%- endif %}
 

@@ -6,11 +6,19 @@ as_of as (
 
 ),
 
+inputs_version as (
+
+    select * from {{ ref('int_purchasing_power__inputs_version') }}
+
+),
+
 newest_scaling as (
 
     select scaling_version
     from {{ ref('purchasing_power__scaling') }}
-    where feature_hash = '{{ purchasing_power.feature_hash() }}'
+    where
+        feature_hash = '{{ purchasing_power.feature_hash() }}'
+        and inputs_version = (select inputs_version.inputs_version from inputs_version)
     order by fitted_at desc, fitted_before desc, scaling_version desc
     limit 1
 

@@ -1,5 +1,12 @@
 {%- set by_instant = purchasing_power.setting('step_grain') == 'event' -%}
+{%- set instant = ', occurred_at' if by_instant else '' -%}
 {%- set previous_step_on = 'lag(step_on) over (partition by user_id order by step_started_at)' -%}
+{%- set previous_order_on -%}
+max(case when orders > 0 then step_on end) over (
+            partition by user_id order by step_started_at rows between unbounded preceding and 1 preceding
+        )
+{%- endset -%}
+{%- set has_category = purchasing_power.has_input('products', 'category') -%}
 with
 
 activity as (
@@ -19,18 +26,73 @@ measured as (
         min(occurred_at) as step_started_at,
         {{ purchasing_power.step_measures() | join(',\n        ') }}
     from activity
-    group by user_id, step_on{{ ', occurred_at' if by_instant }}
+    group by user_id, step_on{{ instant }}
 
 ),
 
+{% if has_category -%}
+category_lines as (
+
+    select
+        user_id,
+        step_on{{ instant }},
+        count(*) as line_count
+    from activity
+    where
+        activity = 'order_line'
+        and category is not null
+    group by user_id, step_on{{ instant }}, category
+
+),
+
+entropies as (
+
+    -- -sum(p ln p) with p = n / N, rearranged so that one pass suffices; terms are decimals, so their order leaves no trace
+    select
+        user_id,
+        step_on,
+        {{ 'occurred_at' if by_instant else 'cast(null as ' ~ dbt.type_timestamp() ~ ')' }} as occurred_at,
+        ln(sum(line_count))
+        - sum(cast(round(line_count * ln(line_count), 8) as {{ purchasing_power.type_fraction() }})) / sum(line_count)
+            as category_entropy_bought
+    from category_lines
+    group by user_id, step_on{{ instant }}
+
+),
+
+{% endif -%}
 positioned as (
 
     select
-        *,
-        row_number() over (partition by user_id order by step_started_at) as step_index,
-        coalesce({{ purchasing_power.days_between(previous_step_on, 'step_on') }}, 0) as days_since_previous_step,
-        {{ purchasing_power.day_of_week('step_on') }} as day_of_week
+        measured.*,
+        {% if has_category -%}
+        entropies.category_entropy_bought,
+        {% endif -%}
+        row_number() over (partition by measured.user_id order by measured.step_started_at) as step_index,
+        {{ purchasing_power.day_of_week('measured.step_on') }} as day_of_week
     from measured
+    {%- if has_category %}
+    left join entropies
+        on
+            measured.user_id = entropies.user_id
+            and measured.step_on = entropies.step_on
+            {%- if by_instant %}
+            and measured.step_started_at = entropies.occurred_at
+            {%- endif %}
+    {%- endif %}
+
+),
+
+spaced as (
+
+    select
+        *,
+        coalesce({{ purchasing_power.days_between(previous_step_on, 'step_on') }}, 0) as days_since_previous_step,
+        case
+            when orders > 0 then coalesce({{ purchasing_power.days_between(previous_order_on, 'step_on') }}, 0)
+            else 0
+        end as days_since_previous_order
+    from positioned
 
 ),
 
@@ -42,7 +104,7 @@ completed as (
         step_on,
         step_started_at,
         {{ purchasing_power.step_channels() | join(',\n        ') }}
-    from positioned
+    from spaced
 
 )
 

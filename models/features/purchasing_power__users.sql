@@ -1,5 +1,3 @@
-{#- 256 buckets by hash: enough for a share in percent, and the same on every engine. -#}
-{%- set validation_below = '%02x' % (purchasing_power.setting('validation_share') * 256) | int -%}
 with
 
 steps as (
@@ -43,10 +41,7 @@ users as (
         -- a customer without a date and without activity looks as dormant as the log is long
         coalesce(min(sightings.seen_on), min(log_start.began_on)) as first_seen_on,
         min(sightings.seen_on) is not null as is_dated,
-        case
-            when substr(md5(sightings.user_id), 1, 2) < '{{ validation_below }}' then 'validation'
-            else 'train'
-        end as split
+        {{ purchasing_power.user_split('sightings.user_id') }} as split
     from sightings
     cross join log_start
     group by sightings.user_id

@@ -1,4 +1,6 @@
-{{ purchasing_power.require_champion(ref('purchasing_power__models'), ref('purchasing_power__scaling')) }}
+{{ purchasing_power.require_champion(
+    ref('purchasing_power__models'), ref('purchasing_power__scaling'), ref('int_purchasing_power__inputs_version')
+) }}
 
 with
 

@@ -16,6 +16,7 @@ order_times as (
     where
         user_id is not null
         and amount is not null
+        and not ({{ purchasing_power.is_test_user('user_id') }})
         and ordered_at >= {{ earliest }}
         and ordered_at < {{ purchasing_power.tomorrow() }}
 
@@ -27,6 +28,7 @@ browse_times as (
     from {{ ref('purchasing_power__browse_events') }}
     where
         user_id is not null
+        and not ({{ purchasing_power.is_test_user('user_id') }})
         and occurred_at >= {{ earliest }}
         and occurred_at < {{ purchasing_power.tomorrow() }}
 
@@ -38,6 +40,7 @@ review_times as (
     from {{ ref('purchasing_power__reviews') }}
     where
         user_id is not null
+        and not ({{ purchasing_power.is_test_user('user_id') }})
         and reviewed_at >= {{ earliest }}
         and reviewed_at < {{ purchasing_power.tomorrow() }}
 

@@ -2,8 +2,7 @@
 with
 
 {% for input_name in input_names -%}
-{%- set columns = purchasing_power.input_contract()[input_name] -%}
-{%- set key = (columns.items() | selectattr('1.key', 'defined') | first)[0] -%}
+{%- set key = purchasing_power.input_keys(input_name)[0] -%}
 refused_{{ input_name }} as (
 
     select

@@ -1,13 +1,55 @@
 {{ config(materialized='view') }}
 
+{%- set known_values = purchasing_power.known_values(
+    'browse_events', 'occurred_at, event_id, mapping_position, session_id, event_type, product_id, event_count, duration_seconds'
+) -%}
 with
 
 checked as (
 
     select * from {{ ref('int_purchasing_power__browse_events_checked') }}
+    where rejection_reason is null
 
 ),
 
+positive as (
+
+    -- a negative count or duration is taken for one that was not given
+    select
+        {% for column in purchasing_power.input_contract()['browse_events'] -%}
+        {% if column in ('event_count', 'duration_seconds') -%}
+        case when {{ column }} >= 0 then {{ column }} end as {{ column }},
+        {% else -%}
+        {{ column }},
+        {% endif -%}
+        {% endfor -%}
+        mapping_position
+    from checked
+
+),
+
+{{ purchasing_power.with_cleaning('browse_events', 'positive') }},
+
+capped as (
+
+    select
+        {{ purchasing_power.capped_columns('browse_events') | join(',\n        ') }},
+        limited.*
+    from limited
+
+),
+
+{% if known_values -%}
+tracked as (
+
+    select
+        {{ known_values | join(',\n        ') }},
+        capped.*
+    from capped
+
+),
+
+{% endif -%}
 renamed as (
 
     select
@@ -23,15 +65,20 @@ renamed as (
         coalesce(lower(event_type), 'view') as event_type,
 
         ----------  numerics
-        -- a negative count or duration is taken for one that was not given
-        case when event_count >= 0 then event_count else 1 end as event_count,
-        case when duration_seconds >= 0 then duration_seconds else 0 end as duration_seconds,
+        {% for column in purchasing_power.cleaning_rules('browse_events') -%}
+        {{ purchasing_power.filled('browse_events', column) }} as {{ column }},
+        {% endfor -%}
+
+        ----------  booleans
+        {% for column in purchasing_power.cleaning_rules('browse_events') -%}
+        {{ column }} is null as is_{{ column }}_missing,
+        {% endfor -%}
+        {{ purchasing_power.any_beyond_fence(['event_count', 'duration_seconds']) }} as is_outlier,
 
         ----------  timestamps
         occurred_at
 
-    from checked
-    where rejection_reason is null
+    from {{ 'tracked' if known_values else 'capped' }}
 
 )
 

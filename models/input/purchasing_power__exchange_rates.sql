@@ -1,0 +1,1 @@
+{{ purchasing_power.input_model('exchange_rates') }}

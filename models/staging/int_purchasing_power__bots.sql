@@ -1,0 +1,35 @@
+{%- set events_per_day = purchasing_power.setting('bot_events_per_day') -%}
+with
+
+browse_events as (
+
+    select * from {{ ref('purchasing_power__browse_events') }}
+
+),
+
+busy_days as (
+
+    select
+        user_id,
+        cast(occurred_at as date) as on_date
+    from browse_events
+    where
+        user_id is not null
+        and occurred_at is not null
+    group by user_id, cast(occurred_at as date)
+    having sum(case when event_count >= 0 then event_count else 1 end) > {{ events_per_day if events_per_day is not none else 'null' }}
+
+),
+
+bots as (
+
+    -- from the first such day on, not before: whoever looked at the shop earlier could not know
+    select
+        user_id,
+        min(on_date) as bot_from
+    from busy_days
+    group by user_id
+
+)
+
+select * from bots
