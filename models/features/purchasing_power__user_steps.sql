@@ -52,9 +52,11 @@ entropies as (
         user_id,
         step_on,
         {{ 'occurred_at' if by_instant else 'cast(null as ' ~ dbt.type_timestamp() ~ ')' }} as occurred_at,
-        ln(sum(line_count))
-        - sum(cast(round(line_count * ln(line_count), 8) as {{ purchasing_power.type_fraction() }})) / sum(line_count)
-            as category_entropy_bought
+        round(
+            ln(sum(line_count))
+            - sum(cast(round(line_count * ln(line_count), 8) as {{ purchasing_power.type_fraction() }})) / sum(line_count),
+            6
+        ) as category_entropy_bought
     from category_lines
     group by user_id, step_on{{ instant }}
 

@@ -63,7 +63,7 @@ renamed as (
         ----------  timestamps
         ordered_at,
         -- nothing is given back before it was bought
-        greatest(cancelled_at, ordered_at) as cancelled_at
+        case when cancelled_at < ordered_at then ordered_at else cancelled_at end as cancelled_at
 
     from {{ 'tracked' if known_values else 'capped' }}
 
