@@ -7,12 +7,6 @@
         {% endfor %}
     {% endfor %}
 
-    {% for name in ('fills', 'outliers') if purchasing_power.setting(name) is not mapping %}
-        {{ purchasing_power.refuse_config(
-            'purchasing_power__' ~ name, 'is ' ~ tojson(purchasing_power.setting(name)) ~ ': write column: rule, for some of '
-            ~ columns.keys() | join(', ') ~ '.'
-        ) }}
-    {% endfor %}
     {% for name in ('fills', 'outliers', 'missing_indicators') %}
         {% for column in purchasing_power.setting(name) if column not in columns %}
             {{ purchasing_power.refuse_config(
@@ -22,8 +16,8 @@
         {% endfor %}
     {% endfor %}
 
-    {% for column, rule in columns.items() %}
-        {{ purchasing_power.check_fill(column, rule.fill) }}
+    {% for column, fill in purchasing_power.setting('fills').items() %}
+        {{ purchasing_power.check_fill('purchasing_power__fills.' ~ column, fill, may_reject=column == 'amount') }}
     {% endfor %}
     {% for column, own in purchasing_power.setting('outliers').items() %}
         {{ purchasing_power.check_outlier_rule('purchasing_power__outliers.' ~ column, own) }}
@@ -31,20 +25,17 @@
 {% endmacro %}
 
 
-{% macro check_fill(column, fill) %}
-    {% set methods = ['zero', 'mean', 'median', 'group_median', 'nearest'] + (['reject'] if column == 'amount' else []) %}
+{% macro check_fill(where, fill, may_reject=false) %}
+    {% set methods = ['zero', 'mean', 'median', 'group_median', 'nearest'] + (['reject'] if may_reject else []) %}
     {% if fill not in methods and (fill is not number or fill is boolean) %}
         {{ purchasing_power.refuse_config(
-            'purchasing_power__fills.' ~ column, 'is ' ~ tojson(fill) ~ ': write ' ~ methods | join(', ') ~ ' or a number.'
+            where, 'is ' ~ tojson(fill) ~ ': write ' ~ methods | join(', ') ~ ' or a number.'
         ) }}
     {% endif %}
 {% endmacro %}
 
 
 {% macro check_outlier_rule(where, own) %}
-    {% if own is not mapping %}
-        {{ purchasing_power.refuse_config(where, 'is ' ~ tojson(own) ~ ': write {method: iqr, factor: 3, action: cap} or parts of it.') }}
-    {% endif %}
     {% for key, value in own.items() %}
         {% set wanted = {
             'method': 'iqr, quantile or none' if value not in ('iqr', 'quantile', 'none') else '',

@@ -2,9 +2,6 @@
 {% macro check_extra_channels() %}
     {% set where = 'purchasing_power__extra_channels' %}
     {% set channels = purchasing_power.setting('extra_channels') %}
-    {% if channels is string or channels is mapping or channels is not sequence or channels | reject('mapping') | list %}
-        {{ purchasing_power.refuse_config(where, 'must be a list of {name: …, input: …, expression: …}.') }}
-    {% endif %}
     {% set taken = [] %}
     {% for channel in purchasing_power.channel_catalogue() %}
         {% do taken.append(channel.name) %}
@@ -16,23 +13,19 @@
                 place, 'has the unknown key ' ~ key ~ ': write name, input, expression and, if need be, aggregate, transform, fill, description.'
             ) }}
         {% endfor %}
-        {% if not modules.re.match('^[a-z][a-z0-9_]*$', channel.get('name', '') | string) or taken | select('equalto', channel.name) | list | length > 1 %}
+        {% if not modules.re.match('^[a-z][a-z0-9_]*$', channel.name) or taken | select('equalto', channel.name) | list | length > 1 %}
             {{ purchasing_power.refuse_config(
-                place ~ '.name', 'is ' ~ tojson(channel.get('name')) ~ ': write a name of small letters, digits and _ that no other channel has.'
+                place ~ '.name', 'is ' ~ tojson(channel.name) ~ ': write a name of small letters, digits and _ that no other channel has.'
             ) }}
-        {% elif channel.get('input') not in ('order_lines', 'browse_events', 'reviews') %}
+        {% elif channel.input not in ('order_lines', 'browse_events', 'reviews') %}
             {{ purchasing_power.refuse_config(
-                place ~ '.input', 'is ' ~ tojson(channel.get('input')) ~ ': write order_lines, browse_events or reviews.'
-            ) }}
-        {% elif channel.get('expression') is not string %}
-            {{ purchasing_power.refuse_config(
-                place ~ '.expression', 'is ' ~ tojson(channel.get('expression')) ~ ': write a SQL expression over the relation mapped as ' ~ channel.input ~ '.'
+                place ~ '.input', 'is ' ~ tojson(channel.input) ~ ': write order_lines, browse_events or reviews.'
             ) }}
         {% elif channel.get('aggregate', 'sum') not in ('sum', 'avg', 'min', 'max') %}
             {{ purchasing_power.refuse_config(place ~ '.aggregate', 'is ' ~ tojson(channel.aggregate) ~ ': write sum, avg, min or max.') }}
         {% elif channel.get('transform', 'identity') not in ('identity', 'log1p', 'signed_log1p') %}
             {{ purchasing_power.refuse_config(place ~ '.transform', 'is ' ~ tojson(channel.transform) ~ ': write identity, log1p or signed_log1p.') }}
         {% endif %}
-        {{ purchasing_power.check_fill(channel.name, channel.get('fill', 'zero')) }}
+        {{ purchasing_power.check_fill(place ~ '.fill', channel.get('fill', 'zero')) }}
     {% endfor %}
 {% endmacro %}

@@ -71,16 +71,16 @@
     {% set present = purchasing_power.select_types('select * from ' ~ source).keys() | list %}
     {% set places = {} %}
     {% for column, expression in expressions.items() %}
-        {% do places.update({'columns.' ~ column: expression}) %}
+        {% do places.update({purchasing_power.place_of_column(where, column): expression}) %}
     {% endfor %}
     {% if entry.get('where') %}
-        {% do places.update({'where': entry['where']}) %}
+        {% do places.update({where ~ '.where': entry['where']}) %}
     {% endif %}
     {% for place, expression in places.items() %}
         {% set problem = purchasing_power.expression_problem(expression | string, present) %}
         {% if problem %}
             {{ purchasing_power.refuse_config(
-                where ~ '.' ~ place,
+                place,
                 'is `' ~ expression ~ '`, ' ~ problem ~ '; ' ~ relation ~ ' has ' ~ present | join(', ') ~ '.'
             ) }}
         {% endif %}
@@ -92,7 +92,7 @@
     {% endfor %}
     {% set query = 'select ' ~ select_list | join(', ') ~ ' from ' ~ source ~ ' as input' %}
     {% for column, type in purchasing_power.select_types(query).items() %}
-        {{ purchasing_power.check_type(where ~ '.columns.' ~ column, expressions[column], type, columns[column].type, query, column) }}
+        {{ purchasing_power.check_type(purchasing_power.place_of_column(where, column), expressions[column], type, columns[column].type, query, column) }}
     {% endfor %}
 {% endmacro %}
 
@@ -122,4 +122,13 @@
             ) }}
         {% endif %}
     {% endif %}
+{% endmacro %}
+
+
+{#- Where the user wrote the expression of a column: in the mapping, or in a channel of their own. -#}
+{% macro place_of_column(where, column) %}
+    {% for channel in purchasing_power.setting('extra_channels') if purchasing_power.extra_column(channel) == column %}
+        {{ return('purchasing_power__extra_channels[' ~ loop.index0 ~ '].expression') }}
+    {% endfor %}
+    {{ return(where ~ '.columns.' ~ column) }}
 {% endmacro %}

@@ -51,13 +51,6 @@
         ) }}
     {% endif %}
 
-    {% set scale = purchasing_power.setting('rating_scale') %}
-    {% if scale is string or scale is not sequence or scale | length != 2 or scale | reject('number') | list or scale[0] >= scale[1] %}
-        {{ purchasing_power.refuse_config(
-            'purchasing_power__rating_scale', 'is ' ~ tojson(scale) ~ ': write the worst and the best rating, like [1, 5].'
-        ) }}
-    {% endif %}
-
     {% for name in ('seasonal_features', 'refit_scaling', 'refit_cleaning') %}
         {% if purchasing_power.setting(name) is not boolean %}
             {{ purchasing_power.refuse_config(

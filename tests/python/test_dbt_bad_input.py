@@ -99,7 +99,7 @@ CASES = {
     ),
     "unknown relation": (
         lambda inputs: inputs.update(orders=inputs["order_lines"]),
-        "maps the unknown relation orders: write one of order_lines, browse_events, reviews, products, customers.",
+        "maps the unknown relation orders: write one of order_lines, browse_events, reviews, products, customers, exchange_rates.",
     ),
     "unknown column": (
         _order_column("customer_id", "card_no"),
@@ -150,6 +150,33 @@ SETTINGS = {
     "validation_share": (0.9, "write a share of users above 0 and at most 0.5."),
     "tier_names": (["one"], "write a list of at least 2 different names."),
     "event_types": ("view", "write a list of at least 0 different names."),
+    "fills": ({"amount": "guess"}, 'purchasing_power__fills.amount is "guess": write zero, mean, median,'),
+    "fills, unknown column": (
+        {"price": "zero"},
+        "purchasing_power__fills names the column price, which is not cleaned",
+    ),
+    "outliers": ({"amount": "drop"}, 'purchasing_power__outliers.amount is "drop": write {method: iqr,'),
+    "outliers, factor": (
+        {"amount": {"factor": -1}},
+        "purchasing_power__outliers.amount.factor is -1: write a number",
+    ),
+    "rating_scale": (
+        [5],
+        "purchasing_power__rating_scale is [5]: write the worst and the best rating, like [1, 5].",
+    ),
+    "bot_events_per_day": (
+        0,
+        "purchasing_power__bot_events_per_day is 0: write a whole number of at least 1.",
+    ),
+    "extra_channels": ("hits", 'purchasing_power__extra_channels is "hits": write a list of {name:'),
+    "extra_channels, taken": (
+        [{"name": "spend", "input": "browse_events", "expression": "hits"}],
+        'purchasing_power__extra_channels[0].name is "spend": write a name',
+    ),
+    "extra_channels, misspelt": (
+        [{"name": "pages", "input": "browse_events", "expression": "hitz"}],
+        "purchasing_power__extra_channels[0].expression is `hitz`, which reads the column hitz that is not there",
+    ),
 }
 
 
