@@ -15,6 +15,12 @@
         {{ return("nullif(trim(cast(" ~ expression ~ " as varchar)), '')") }}
     {%- elif contract_type == 'number' -%}
         {{ return('cast(try_cast(' ~ expression ~ ' as decimal(28, 8)) as double)') }}
+    {%- elif contract_type == 'embedding' -%}
+        {%- set array = 'try_cast(' ~ expression ~ ' as float[])' -%}
+        {{ return(
+            'case when isfinite(list_sum(' ~ array ~ ')) and list_count(' ~ array ~ ') = len(' ~ array ~ ') then '
+            ~ array ~ ' end'
+        ) }}
     {%- endif -%}
     {{ return('try_cast(' ~ expression ~ ' as ' ~ purchasing_power.contract_type(contract_type) ~ ')') }}
 {% endmacro %}

@@ -16,10 +16,12 @@
 {% endmacro %}
 
 
-{#- Whether a type holds 'text', 'a number', 'a time' or 'something else'. -#}
+{#- Whether a type holds 'text', 'a number', 'a time', 'an array of numbers' or 'something else'. -#}
 {% macro type_family(type) %}
     {% set name = type | lower %}
-    {% if modules.re.match('(varchar|char|text|string|enum)', name) %}
+    {% if modules.re.match('(float|double|real|u?(tiny|small|big|huge)?int(eger)?|(decimal|numeric)\\(.*\\))\\[[0-9]*\\]$', name) %}
+        {{ return('an array of numbers') }}
+    {% elif modules.re.match('(varchar|char|text|string|enum)', name) %}
         {{ return('text') }}
     {% elif modules.re.match('(u?(tiny|small|big|huge)?int(eger)?|u?bigint|float|double|real|(decimal|numeric)(\\(.*\\))?)$', name) %}
         {{ return('a number') }}

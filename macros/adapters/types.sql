@@ -6,6 +6,7 @@
         'money': purchasing_power.type_money(),
         'number': purchasing_power.type_double(),
         'timestamp': dbt.type_timestamp(),
+        'embedding': purchasing_power.type_float_array(),
     }[contract_type]) }}
 {% endmacro %}
 

@@ -99,7 +99,7 @@
 
 {#- Refuses an expression whose type, or whose text, cannot become the contract's type. -#}
 {% macro check_type(where, expression, type, wanted, query, column) %}
-    {% set wants = {'text': 'text', 'integer': 'a number', 'money': 'a number', 'number': 'a number', 'timestamp': 'a time'}[wanted] %}
+    {% set wants = {'text': 'text', 'integer': 'a number', 'money': 'a number', 'number': 'a number', 'timestamp': 'a time', 'embedding': 'an array of numbers'}[wanted] %}
     {% set family = purchasing_power.type_family(type) %}
     {% if wanted == 'text' and type | lower in ('float', 'double', 'real') %}
         {{ purchasing_power.refuse_config(

@@ -2,7 +2,7 @@
 {% macro check_settings() %}
     {% for name, lowest in [
         ('horizon_days', 1), ('anchor_every_days', 1), ('anchor_limit', 1), ('anchor_min_history_days', 0),
-        ('session_gap_minutes', 1), ('bot_events_per_day', 1)
+        ('session_gap_minutes', 1), ('bot_events_per_day', 1), ('embedding_channels', 1)
     ] %}
         {% set value = purchasing_power.setting(name) %}
         {% if not (value is none and name in ('anchor_min_history_days', 'bot_events_per_day')) and (value is not integer or value < lowest) %}

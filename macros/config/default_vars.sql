@@ -18,6 +18,7 @@
         'tier_names': ['lowest', 'low', 'middle', 'high', 'highest'],
 
         'rating_scale': [1, 5],
+        'embedding_channels': 4,
         'session_gap_minutes': 30,
         'bot_events_per_day': 1000,
         'test_users': [],

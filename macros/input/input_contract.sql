@@ -1,6 +1,6 @@
 {#-
     The input contract: for each relation its columns in order, each with
-      type      text | integer | money | number | timestamp
+      type      text | integer | money | number | timestamp | embedding
       required  whether a mapping of the relation must give it
       key       whether it identifies a row (rows that repeat it are duplicates)
 -#}
@@ -41,6 +41,7 @@
             'category': {'type': 'text'},
             'brand': {'type': 'text'},
             'list_price': {'type': 'money'},
+            'embedding': {'type': 'embedding'},
         },
         'customers': {
             'user_id': {'type': 'text', 'required': true, 'key': true},

@@ -20,7 +20,10 @@ renamed as (
         brand,
 
         ----------  numerics
-        list_price
+        list_price,
+
+        ----------  arrays
+        embedding
 
     from checked
     where rejection_reason is null

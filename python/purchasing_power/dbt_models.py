@@ -7,15 +7,21 @@ here: to be read as a stream of Arrow batches, and to be ordered; so nothing is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from purchasing_power.scoring import (
     ENCODER_OUTPUT_SCHEMA,
+    FACTORS_OUTPUT_SCHEMA,
     HEAD_OUTPUT_SCHEMA,
+    SENTIMENT_OUTPUT_SCHEMA,
+    ProjectionModel,
     ScoringModel,
+    SentimentModel,
     encode,
+    project_embeddings,
+    read_sentiment,
     score,
 )
 
@@ -36,6 +42,10 @@ class Relation(Protocol):
 
     def order(self, expressions: str) -> Relation:
         """Sorts by a SQL order by list."""
+        ...
+
+    def limit(self, count: int) -> Relation:
+        """Keeps the first rows."""
         ...
 
     def to_arrow_reader(self, batch_size: int) -> pa.RecordBatchReader:
@@ -79,6 +89,47 @@ def raw_scores(models: Relation, inputs: Relation) -> pa.RecordBatchReader:
     return _stream(HEAD_OUTPUT_SCHEMA, score(_batches(inputs), model))
 
 
+def text_sentiment(models: Relation, texts: Relation) -> pa.RecordBatchReader:
+    """Runs the sentiment model in use over texts.
+
+    Args:
+        models: `purchasing_power__input_models`.
+        texts: `int_purchasing_power__texts_to_read`.
+
+    Returns:
+        A stream of `SENTIMENT_OUTPUT_SCHEMA`, empty without a registered model.
+
+    Raises:
+        PurchasingPowerError: The model's bytes are not what was registered.
+    """
+    row = _input_model(models, "sentiment")
+    if row is None:
+        return _stream(SENTIMENT_OUTPUT_SCHEMA, ())
+    model = SentimentModel(row["onnx"], row["sha256"])
+    return _stream(SENTIMENT_OUTPUT_SCHEMA, read_sentiment(_batches(texts), model))
+
+
+def product_factors(models: Relation, products: Relation) -> pa.RecordBatchReader:
+    """Projects the embeddings of all products.
+
+    Args:
+        models: `purchasing_power__input_models`.
+        products: `stg_purchasing_power__products`.
+
+    Returns:
+        A stream of `FACTORS_OUTPUT_SCHEMA`, empty without a registered model.
+
+    Raises:
+        PurchasingPowerError: The model's bytes are not what was registered.
+    """
+    row = _input_model(models, "embedding")
+    if row is None:
+        return _stream(FACTORS_OUTPUT_SCHEMA, ())
+    model = ProjectionModel(row["onnx"], row["sha256"])
+    columns = products.filter("embedding is not null").project("product_id, embedding")
+    return _stream(FACTORS_OUTPUT_SCHEMA, project_embeddings(_batches(columns), model))
+
+
 def champion(models: Relation) -> ScoringModel:
     """Opens the registry's champion, after checking its bytes against the registered sha256.
 
@@ -87,6 +138,13 @@ def champion(models: Relation) -> ScoringModel:
     rows = models.filter("status = 'champion'").project("encoder_onnx, head_onnx, sha256").to_arrow_reader(1)
     (row,) = rows.read_all().to_pylist()
     return ScoringModel.from_bytes(row["encoder_onnx"], row["head_onnx"], row["sha256"])
+
+
+def _input_model(models: Relation, kind: str) -> dict[str, Any] | None:
+    """Gives the newest input model of a kind, which is the one in use, or None."""
+    newest = models.filter(f"kind = '{kind}'").order("fitted_at desc, model_version desc").limit(1)
+    rows: list[dict[str, Any]] = newest.project("onnx, sha256").to_arrow_reader(1).read_all().to_pylist()
+    return rows[0] if rows else None
 
 
 def _batches(relation: Relation) -> Iterable[pa.RecordBatch]:

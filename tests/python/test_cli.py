@@ -20,6 +20,7 @@ from purchasing_power.warehouse.registry import Registry
 COMMANDS = (
     ["init"],
     ["check"],
+    ["prepare"],
     ["backtest"],
     ["train"],
     ["demo"],

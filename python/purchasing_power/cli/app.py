@@ -40,6 +40,7 @@ def _frame(
 
 app.command("init")(commands.init)
 app.command("check")(commands.check)
+app.command("prepare")(commands.prepare)
 app.command("backtest")(commands.backtest)
 app.command("train")(commands.train)
 app.add_typer(models.app, name="models")

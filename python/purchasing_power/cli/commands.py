@@ -91,6 +91,19 @@ def train(
 
 
 @shared_options
+def prepare(project: Project) -> None:
+    """Fit what reads sentiment from review texts and what makes factors of product embeddings.
+
+    Needed once, and again when the shop's language or its embeddings change; a shop with neither needs it never.
+
+    Example: `purchasing-power prepare`
+    """
+    from purchasing_power.prepare import run_prepare
+
+    run_prepare(project, ConsoleReporter(make_console()))
+
+
+@shared_options
 def demo(
     config: TrainingConfig,
     folder: Annotated[

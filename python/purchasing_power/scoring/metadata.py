@@ -96,28 +96,52 @@ class ModelMetadata(FeatureContract):
             PurchasingPowerError: A key is missing or unreadable, the format is unknown, or it is the other
                 graph.
         """
-        found_format = properties.get(METADATA_PREFIX + "format")
-        if found_format != METADATA_FORMAT:
-            raise PurchasingPowerError(
-                f"The {graph} graph carries metadata format {found_format!r} but this version reads "
-                f"{METADATA_FORMAT!r}; export the model again with this version of purchasing_power."
-            )
-        found_graph = properties.get(METADATA_PREFIX + "graph")
-        if found_graph != graph:
-            raise PurchasingPowerError(
-                f"Expected the {graph} graph but the ONNX file says it is {found_graph!r}; "
-                "pass the encoder first and the head second."
-            )
-        values: dict[str, Any] = {}
-        for item in fields(cls):
-            text = properties.get(METADATA_PREFIX + item.name)
-            if text is None:
-                raise PurchasingPowerError(
-                    f"The {graph} graph lacks the metadata key '{METADATA_PREFIX}{item.name}'; "
-                    "export the model again with 'purchasing-power train'."
-                )
-            values[item.name] = _parse(item.name, text, graph)
+        check_graph(properties, graph, command="train")
+        values = {
+            item.name: _parse(item.name, required(properties, graph, item.name, command="train"), graph)
+            for item in fields(cls)
+        }
         return cls(**values)
+
+
+def check_graph(properties: Mapping[str, str], graph: str, *, command: str) -> None:
+    """Refuses a file of another format or of another graph.
+
+    Args:
+        properties: The ONNX custom metadata map.
+        graph: What the file must say it is.
+        command: The command of `purchasing-power` that makes such a graph, for messages.
+
+    Raises:
+        PurchasingPowerError: The format is unknown, or it is another graph.
+    """
+    found_format = properties.get(METADATA_PREFIX + "format")
+    if found_format != METADATA_FORMAT:
+        raise PurchasingPowerError(
+            f"The {graph} graph carries metadata format {found_format!r} but this version reads "
+            f"{METADATA_FORMAT!r}; export the model again with 'purchasing-power {command}' of this version."
+        )
+    found_graph = properties.get(METADATA_PREFIX + "graph")
+    if found_graph != graph:
+        raise PurchasingPowerError(
+            f"Expected the {graph} graph but the ONNX file says it is {found_graph!r}; register each file as what "
+            "it is."
+        )
+
+
+def required(properties: Mapping[str, str], graph: str, name: str, *, command: str) -> str:
+    """Gives one value of a graph's metadata.
+
+    Raises:
+        PurchasingPowerError: The key is missing.
+    """
+    text = properties.get(METADATA_PREFIX + name)
+    if text is None:
+        raise PurchasingPowerError(
+            f"The {graph} graph lacks the metadata key '{METADATA_PREFIX}{name}'; "
+            f"export the model again with 'purchasing-power {command}'."
+        )
+    return text
 
 
 def _parse(name: str, text: str, graph: str) -> Any:
