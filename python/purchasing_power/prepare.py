@@ -1,8 +1,8 @@
 """Fits the models that make inputs of features, on what the shop has, and registers them.
 
-Rated review texts give a classifier that reads the sentiment of those without a rating; product embeddings give a
-projection to a few factors. Both are fitted on training users alone, and on nothing after the backtest's cut, as the
-scaling is.
+Rated review texts give a classifier that reads the sentiment of those without a rating; product embeddings
+give a projection to a few factors. Both are fitted on training users alone, and on nothing after the
+backtest's cut, as the scaling is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from purchasing_power.errors import PurchasingPowerError
@@ -81,8 +82,8 @@ def run_prepare(
         config: Choices of the classifier's fit; the defaults when None.
 
     Raises:
-        PurchasingPowerError: The features are not built, a setting does not fit the embeddings, or an exported graph
-            computes something else.
+        PurchasingPowerError: The features are not built, a setting does not fit the embeddings, or an
+            exported graph computes something else.
     """
     with open_input_data(project) as data:
         settings = data.settings
@@ -95,7 +96,8 @@ def run_prepare(
 
     if not unrated:
         reporter.say(
-            "Review sentiment: no review has a text but no rating, so no classifier is needed; none was fitted."
+            "Review sentiment: no review has a text but no rating, so no classifier is needed; none was "
+            "fitted."
         )
     elif too_few := _too_few_texts(positive):
         reporter.say(
@@ -134,8 +136,8 @@ def _too_few_texts(positive: list[bool]) -> str:
     # A fifth is held out, and five folds each need both classes.
     if min(classes) < FEWEST_TEXTS // 10:
         return (
-            f"of {len(positive):,} rated texts of training users {classes[0]:,} are positive and {classes[1]:,} "
-            f"negative, and a classifier needs {FEWEST_TEXTS // 10} of either"
+            f"of {len(positive):,} rated texts of training users {classes[0]:,} are positive and "
+            f"{classes[1]:,} negative, and a classifier needs {FEWEST_TEXTS // 10} of either"
         )
     return ""
 
@@ -181,10 +183,10 @@ def _fit_sentiment(
     return _Fitted(
         RegisteredInputModel(version, SENTIMENT, content, settings.fitted_before, fitted_at, card),
         (
-            f"Review sentiment: fitted on {fit.texts:,} of {available:,} rated texts of training users, written before "
-            f"{settings.fitted_before}; {fit.positive / fit.texts:.1%} are positive",
-            f"Of {fit.held_out:,} texts held out, {fit.accuracy:.1%} were called right; guessing the majority calls "
-            f"{fit.majority:.1%} right",
+            f"Review sentiment: fitted on {fit.texts:,} of {available:,} rated texts of training users, "
+            f"written before {settings.fitted_before}; {fit.positive / fit.texts:.1%} are positive",
+            f"Of {fit.held_out:,} texts held out, {fit.accuracy:.1%} were called right; guessing the "
+            f"majority calls {fit.majority:.1%} right",
             f"NumPy and onnxruntime agree on {len(compared):,} texts: probabilities to {difference:.1e}; "
             f"{unrated:,} texts without a rating are there to be read",
         ),
@@ -201,8 +203,8 @@ def _fit_projection(table: pa.Table, embedded: int, settings: FitSettings, fitte
     alike = np.flatnonzero(column.lengths == width)
     if factors > min(width, len(alike) - 1):
         raise PurchasingPowerError(
-            f"purchasing_power__embedding_channels is {factors}, but {len(alike)} embeddings of {width} numbers can be "
-            f"projected to {min(width, len(alike) - 1)} at most: set it to that or fewer."
+            f"purchasing_power__embedding_channels is {factors}, but {len(alike)} embeddings of {width} "
+            f"numbers can be projected to {min(width, len(alike) - 1)} at most: set it to that or fewer."
         )
     values = column.values[column.starts[alike, None] + np.arange(width)].astype(np.float64)
     projection = fit_projection(values, factors)
@@ -231,10 +233,11 @@ def _fit_projection(table: pa.Table, embedded: int, settings: FitSettings, fitte
     return _Fitted(
         RegisteredInputModel(version, EMBEDDING, content, settings.fitted_before, fitted_at, card),
         (
-            f"Product embeddings: {factors} factors fitted on {len(alike):,} products that training users ordered before "
-            f"{settings.fitted_before} ({width} numbers each{left_out}); {embedded:,} products have an embedding",
-            f"The factors explain {sum(projection.explained):.1%} of the variance; NumPy and onnxruntime agree to "
-            f"{difference:.1e}",
+            f"Product embeddings: {factors} factors fitted on {len(alike):,} products that training users "
+            f"ordered before {settings.fitted_before} ({width} numbers each{left_out}); {embedded:,} have an "
+            "embedding",
+            f"The factors explain {sum(projection.explained):.1%} of the variance; NumPy and onnxruntime "
+            f"agree to {difference:.1e}",
         ),
     )
 
@@ -252,7 +255,7 @@ def _register(project: Project, fitted: _Fitted, reporter: Reporter) -> str | No
     return model.model_version
 
 
-def _agreement(kind: str, found: np.ndarray, expected: np.ndarray) -> float:
+def _agreement(kind: str, found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
     difference = float(np.max(np.abs(found - expected), initial=0.0))
     # Written so that NaN fails too.
     if not difference <= _LARGEST_DIFFERENCE:

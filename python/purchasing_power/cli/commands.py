@@ -94,7 +94,8 @@ def train(
 def prepare(project: Project) -> None:
     """Fit what reads sentiment from review texts and what makes factors of product embeddings.
 
-    Needed once, and again when the shop's language or its embeddings change; a shop with neither needs it never.
+    Needed once, and again when the shop's language or its embeddings change; a shop with neither needs it
+    never.
 
     Example: `purchasing-power prepare`
     """

@@ -1,7 +1,7 @@
 """The models that make inputs of features: review texts to sentiment, product embeddings to factors.
 
-Unlike the encoder and the head they are no part of a champion: they are fitted by `purchasing-power prepare` on what
-the shop has, and registered in `purchasing_power__input_models`.
+Unlike the encoder and the head they are no part of a champion: they are fitted by `purchasing-power prepare`
+on what the shop has, and registered in `purchasing_power__input_models`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class InputModelMetadata:
         """Reads the metadata back from a graph.
 
         Raises:
-            PurchasingPowerError: A key is missing or unreadable, the format is unknown, or it is another graph.
+            PurchasingPowerError: A key is missing or unreadable, the format is unknown, or it is another
+                graph.
         """
         check_graph(properties, cls.kind, command=_COMMAND)
         values: dict[str, Any] = {}
@@ -139,8 +140,8 @@ class SentimentModel:
         """Gives the probability that the writer of each text is content.
 
         Args:
-            texts: n texts; one of which the classifier knows nothing gets the share of content reviews that it
-                was fitted on.
+            texts: n texts; one of which the classifier knows nothing gets the share of content reviews that
+                it was fitted on.
 
         Returns:
             [n] probabilities.
@@ -207,8 +208,8 @@ def _open(
     found = hashlib.sha256(content).hexdigest()
     if sha256 is not None and found != sha256:
         raise PurchasingPowerError(
-            f"The {kind} model's bytes have sha256 {found[:12]}… but {sha256[:12]}… was registered: the file was "
-            f"changed; run 'purchasing-power {_COMMAND}' to register it again."
+            f"The {kind} model's bytes have sha256 {found[:12]}… but {sha256[:12]}… was registered: the "
+            f"file was changed; run 'purchasing-power {_COMMAND}' to register it again."
         )
     return OnnxGraph(kind, content, inputs, outputs, threads=threads, command=_COMMAND)
 

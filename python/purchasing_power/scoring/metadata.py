@@ -124,8 +124,8 @@ def check_graph(properties: Mapping[str, str], graph: str, *, command: str) -> N
     found_graph = properties.get(METADATA_PREFIX + "graph")
     if found_graph != graph:
         raise PurchasingPowerError(
-            f"Expected the {graph} graph but the ONNX file says it is {found_graph!r}; register each file as what "
-            "it is."
+            f"Expected the {graph} graph but the ONNX file says it is {found_graph!r}; register each file "
+            "as what it is."
         )
 
 

@@ -42,8 +42,8 @@ class OnnxModel(OnnxGraph):
         """Opens the graph and reads its metadata; see `OnnxGraph` for the arguments.
 
         Raises:
-            PurchasingPowerError: The bytes are no ONNX model, the names differ, or the metadata is not of this
-                version.
+            PurchasingPowerError: The bytes are no ONNX model, the names differ, or the metadata is not of
+                this version.
         """
         super().__init__(graph, content, inputs, outputs, threads=threads, command="train")
         self.metadata = ModelMetadata.from_properties(self.properties, graph)

@@ -1,8 +1,8 @@
 """Texts of any language as hashed character n-grams: no tokenizer, no word list, NumPy alone.
 
 A text becomes the set of its character n-grams, each hashed to one of `buckets` numbers (the hashing trick:
-Weinberger et al. 2009, arXiv 0902.2206). The trainer and the warehouse call the same function, so both see the
-same numbers; the hash uses 64-bit integer arithmetic alone, so every platform gives the same ones.
+Weinberger et al. 2009, arXiv 0902.2206). The trainer and the warehouse call the same function, so both see
+the same numbers; the hash uses 64-bit integer arithmetic alone, so every platform gives the same ones.
 """
 
 from __future__ import annotations
@@ -48,12 +48,13 @@ class NgramHashing:
         """Refuses settings that hash nothing."""
         if self.buckets < 2 or self.buckets & (self.buckets - 1) or self.buckets > 1 << 24:
             raise PurchasingPowerError(
-                f"N-grams cannot be hashed to {self.buckets} buckets: it must be a power of two, at most {1 << 24}."
+                f"N-grams cannot be hashed to {self.buckets} buckets: it must be a power of two, at most "
+                f"{1 << 24}."
             )
         if not 1 <= self.shortest <= self.longest:
             raise PurchasingPowerError(
-                f"N-grams cannot have {self.shortest} to {self.longest} characters: the shortest must have at least "
-                "one and the longest no fewer than the shortest."
+                f"N-grams cannot have {self.shortest} to {self.longest} characters: the shortest must have "
+                "at least one and the longest no fewer than the shortest."
             )
 
 
@@ -75,8 +76,8 @@ class HashedTexts:
 def normalised(text: str) -> str:
     """Gives a text in the one form that is hashed.
 
-    Compatibility forms become one (NFKC), upper case becomes lower (casefold), white space becomes one space and
-    stands at both ends too, so that an n-gram tells the beginning of a word from its middle.
+    Compatibility forms become one (NFKC), upper case becomes lower (casefold), white space becomes one space
+    and stands at both ends too, so that an n-gram tells the beginning of a word from its middle.
     """
     folded = " ".join(unicodedata.normalize("NFKC", text[:LONGEST_TEXT]).casefold().split())
     return f" {folded} " if folded else ""
@@ -85,8 +86,8 @@ def normalised(text: str) -> str:
 def hash_texts(texts: Sequence[str], hashing: NgramHashing) -> HashedTexts:
     """Hashes the distinct character n-grams of each text.
 
-    An n-gram of code points c_1 .. c_n has the polynomial hash h = n p^n + c_1 p^(n-1) + .. + c_n modulo 2^64,
-    mixed and cut to the number of buckets. Two n-grams of a text in one bucket count once.
+    An n-gram of code points c_1 .. c_n has the polynomial hash h = n p^n + c_1 p^(n-1) + .. + c_n modulo
+    2^64, mixed and cut to the number of buckets. Two n-grams of a text in one bucket count once.
 
     Args:
         texts: n texts, lone surrogates allowed.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
@@ -20,8 +24,8 @@ def export_classifier(classifier: TextClassifier, metadata: SentimentMetadata) -
     """Writes the classifier as an embedding bag.
 
     Returns:
-        A graph: buckets [m] and rows [m] (int64: an n-gram and which text it is in), texts [1] (int64: how many)
-        -> score [texts] (log odds), probability [texts].
+        A graph: buckets [m] and rows [m] (int64: an n-gram and which text it is in), texts [1] (int64: how
+        many) -> score [texts] (log odds), probability [texts].
     """
     # What an n-gram adds to score and squared length stand side by side: one look-up fetches both.
     table = np.ascontiguousarray(classifier.weights.T)
@@ -51,7 +55,7 @@ def export_classifier(classifier: TextClassifier, metadata: SentimentMetadata) -
         helper.make_node("Add", ["cosine", "bias"], ["score"]),
         helper.make_node("Sigmoid", ["score"], ["probability"]),
     ]
-    constants = {
+    constants: dict[str, npt.NDArray[Any]] = {
         "weights": table,
         "bias": np.array(classifier.bias, np.float32),
         "tiny": np.array(np.finfo(np.float32).tiny, np.float32),
@@ -89,7 +93,7 @@ def _serialised(
     nodes: list[onnx.NodeProto],
     inputs: list[onnx.ValueInfoProto],
     outputs: list[onnx.ValueInfoProto],
-    constants: dict[str, np.ndarray],
+    constants: Mapping[str, npt.NDArray[Any]],
     metadata: InputModelMetadata,
 ) -> bytes:
     initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]

@@ -1,7 +1,8 @@
 """Fits the classifier of review texts: character n-grams, naive Bayes weights, logistic regression.
 
-Wang and Manning 2012, "Baselines and bigrams" (NBSVM), with logistic loss, on hashed character n-grams of one to
-four characters, each counted once a text. It needs no tokenizer and no word list, so it is the same for any script.
+Wang and Manning 2012, "Baselines and bigrams" (NBSVM), with logistic loss, on hashed character n-grams of
+one to four characters, each counted once a text. It needs no tokenizer and no word list, so it is the same
+for any script.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class SentimentConfig:
         smoothing: Occurrences that every n-gram is given in either class before they are compared.
         strengths: Inverse regularisation strengths, of which cross-validation chooses.
         folds: Folds of the cross-validation.
-        held_out_share: Share of the texts on which accuracy is measured before the last fit takes all of them.
+        held_out_share: Share of the texts on which accuracy is measured before the last fit takes all of
+            them.
         seed: Seeds the order in which texts are dealt out.
     """
 
@@ -123,10 +125,10 @@ def fit_sentiment(texts: Sequence[str], positive: Labels, config: SentimentConfi
     rest = positive[held_out:]
     if min(rest.sum(), (~rest).sum()) < config.folds:
         raise PurchasingPowerError(
-            f"Of {len(texts)} rated texts {int(positive.sum())} are positive and {int((~positive).sum())} negative; "
-            f"a classifier needs more than {config.folds} of either."
+            f"Of {len(texts)} rated texts {int(positive.sum())} are positive and {int((~positive).sum())} "
+            f"negative; a classifier needs more than {config.folds} of either."
         )
-    hashed = _hash(texts, config.hashing)
+    hashed = hash_all(texts, config.hashing)
     measured = fit_classifier(_rows(hashed, held_out, len(texts)), rest, config)
     guess = bool(2 * rest.sum() >= len(rest))
     scores = measured.score(_rows(hashed, 0, held_out))
@@ -209,13 +211,14 @@ def _regression(features: sp.csr_matrix, positive: Labels, strength: float) -> L
 
 
 def _dealt(texts: Sequence[str], seed: int) -> list[int]:
-    """Gives the order in which texts are dealt out: by a hash of each, so that the order of rows does not matter."""
+    """Gives the order in which texts are dealt out: by hash, so that the order of rows does not matter."""
     prefix = f"{seed}:".encode()
     digests = [hashlib.md5(prefix + text.encode("utf-8", "surrogatepass")).digest() for text in texts]
     return sorted(range(len(texts)), key=digests.__getitem__)
 
 
-def _hash(texts: Sequence[str], hashing: NgramHashing) -> HashedTexts:
+def hash_all(texts: Sequence[str], hashing: NgramHashing) -> HashedTexts:
+    """Hashes any number of texts, as `hash_texts` does those of one chunk."""
     parts = [hash_texts(chunk, hashing) for chunk in chunks(texts)]
     firsts = np.cumsum([0, *(part.texts for part in parts)])
     return HashedTexts(

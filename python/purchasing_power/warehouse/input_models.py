@@ -34,7 +34,8 @@ class FitSettings:
     """What the fits are told by dbt's settings.
 
     Attributes:
-        fitted_before: Nothing on or after this day is fitted on: `as_of_date - horizon_days`, the backtest's cut.
+        fitted_before: Nothing on or after this day is fitted on: `as_of_date - horizon_days`, the backtest's
+            cut.
         rating_lowest: The worst rating.
         rating_highest: The best rating.
         embedding_channels: Numbers that a product's embedding is projected to.
@@ -106,11 +107,12 @@ class InputData:
     def rated_texts(self, limit: int) -> tuple[list[str], list[bool], int]:
         """Gives distinct rated texts and whether their ratings lie above the middle of the scale.
 
-        A text that several reviews share counts once, with the mean of their ratings; those in the middle, and
-        ratings off the scale, tell nothing and are left out.
+        A text that several reviews share counts once, with the mean of their ratings; those in the middle,
+        and ratings off the scale, tell nothing and are left out.
 
         Args:
-            limit: Texts to give at most; those with the smallest hashes, so that equal tables give equal texts.
+            limit: Texts to give at most; those with the smallest hashes, so that equal tables give equal
+                texts.
 
         Returns:
             Texts, whether each is positive, and how many there are without the limit.
@@ -177,9 +179,9 @@ class InputData:
         rows = self._connection.fetch(f"select * from {relation}")
         if len(rows) != 1 or not set(_SETTINGS_READ) <= set(rows[0]) or rows[0]["as_of_date"] is None:
             raise PurchasingPowerError(
-                f"{relation} lacks settings that the fit needs, because an older version of the package built it or "
-                "the order lines are empty: run `dbt build --selector purchasing_power_features` in "
-                f"{project.project_dir} again."
+                f"{relation} lacks settings that the fit needs, because an older version of the package "
+                "built it or the order lines are empty: run `dbt build --selector "
+                f"purchasing_power_features` in {project.project_dir} again."
             )
         row = rows[0]
         return FitSettings(
