@@ -77,7 +77,7 @@ def test_texts_without_a_rating_get_a_sentiment_and_embeddings_their_factors(sho
     assert shop.sql("select count(*) from int_purchasing_power__review_sentiment") == [(0,)]
     assert shop.sql("select count(*) from int_purchasing_power__product_factors") == [(0,)]
     said = prepare(shop)
-    assert "calls 66" in said or "calls 67" in said
+    assert "guessing the majority calls" in said
     assert "Registered sentiment-20240701-" in said
     assert "of another length left out" in said
     assert "already" in prepare(shop)
