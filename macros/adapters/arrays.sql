@@ -51,3 +51,13 @@
 {% macro duckdb__empty_float_array() %}
     {{ return('cast([] as float[])') }}
 {% endmacro %}
+
+
+{#- The element of an array at a position, from 1. -#}
+{% macro array_element(array, position) %}
+    {{ return(adapter.dispatch('array_element', 'purchasing_power')(array, position)) }}
+{% endmacro %}
+
+{% macro default__array_element(array, position) %}
+    {{ return(array ~ '[' ~ position ~ ']') }}
+{% endmacro %}

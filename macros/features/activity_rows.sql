@@ -30,6 +30,9 @@ from {{ relation }}
         'seconds': purchasing_power.type_fraction(),
         'sentiment': purchasing_power.type_fraction(),
     } %}
+    {% for number in purchasing_power.embedding_numbers() %}
+        {% do columns.update({'embedding_' ~ number: purchasing_power.type_fraction()}) %}
+    {% endfor %}
     {% for column in purchasing_power.setting('missing_indicators') %}
         {% do columns.update({'is_' ~ column ~ '_missing': dbt.type_boolean()}) %}
     {% endfor %}
@@ -40,9 +43,21 @@ from {{ relation }}
 {% endmacro %}
 
 
-{#- What an input relation's rows bring to activity without a name of their own in the package: indicators, own channels. -#}
+{#- The numbers of the projected product embedding, from 1; none where no embedding is mapped. -#}
+{% macro embedding_numbers() %}
+    {{ return(
+        range(1, purchasing_power.setting('embedding_channels') + 1) | list
+        if purchasing_power.has_input('products', 'embedding') else []
+    ) }}
+{% endmacro %}
+
+
+{#- What an input relation's rows bring to activity as the project's vars want: embeddings, indicators, own channels. -#}
 {% macro given_by_user(input_name) %}
     {% set given = {} %}
+    {% for number in purchasing_power.embedding_numbers() if input_name in ('order_lines', 'browse_events') %}
+        {% do given.update({'embedding_' ~ number: 'embedding_' ~ number}) %}
+    {% endfor %}
     {% for column in purchasing_power.cleaning_rules(input_name) if column in purchasing_power.setting('missing_indicators') %}
         {% do given.update({'is_' ~ column ~ '_missing': 'is_' ~ column ~ '_missing'}) %}
     {% endfor %}

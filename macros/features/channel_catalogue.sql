@@ -156,6 +156,13 @@
         },
     ]) %}
 
+    {% for number in purchasing_power.embedding_numbers() %}
+        {% do entries.append({
+            'name': 'embedding_' ~ number, 'group': 'embedding', 'transform': 'identity', 'requires': ['products.embedding'],
+            'sql': 'coalesce(avg(embedding_' ~ number ~ '), 0)', 'mean_of': 'step_index',
+            'description': 'Factor ' ~ number ~ ' of the embeddings of the products bought and browsed: mean of the rows.',
+        }) %}
+    {% endfor %}
     {% for column in purchasing_power.setting('missing_indicators') %}
         {% do entries.append({
             'name': column ~ '_missing', 'group': 'missing', 'transform': 'log1p', 'requires': [],

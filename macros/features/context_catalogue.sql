@@ -57,7 +57,7 @@
     {% endfor %}
 
     {#- What a user looks at, says, and how they buy: sums of what adds up, means over the steps that have it of what does not. -#}
-    {% set summed_groups = ('browsing', 'reviews', 'price_level', 'variety', 'refunds', 'missing', 'extra') %}
+    {% set summed_groups = ('browsing', 'reviews', 'price_level', 'variety', 'refunds', 'missing', 'embedding', 'extra') %}
     {% for channel in channels if channel.group in summed_groups and channel.name not in ('highest_line_amount', 'most_events_at_once') %}
         {% for days in [7, 28, 91] if not (channel.mean_of and days == 7) %}
             {% set words = channel.description[:-1] ~ ', last ' ~ days ~ ' days' %}

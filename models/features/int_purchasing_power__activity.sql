@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_purchasing_power__product_factors') }}
 {{ config(materialized='view') }}
 
 {%- set lowest, highest = purchasing_power.setting('rating_scale') -%}
@@ -32,12 +33,31 @@ reviews as (
 
 ),
 
+review_sentiment as (
+
+    select * from {{ ref('int_purchasing_power__review_sentiment') }}
+
+),
+
 products as (
 
     select * from {{ ref('stg_purchasing_power__products') }}
 
 ),
 
+{% if purchasing_power.embedding_numbers() -%}
+product_factors as (
+
+    select
+        {% for number in purchasing_power.embedding_numbers() -%}
+        round({{ purchasing_power.array_element('factors', number) }}, 6) as embedding_{{ number }},
+        {% endfor -%}
+        product_id
+    from {{ ref('int_purchasing_power__product_factors') }}
+
+),
+
+{% endif -%}
 category_prices as (
 
     -- what a category costs at the middle: fitted once, so that a price level does not move with the catalogue
@@ -58,9 +78,15 @@ bought as (
     select
         order_lines.*,
         cast(order_lines.amount as {{ purchasing_power.type_double() }}) / nullif(order_lines.quantity, 0) as price,
+        {% for number in purchasing_power.embedding_numbers() -%}
+        product_factors.embedding_{{ number }},
+        {% endfor -%}
         category_prices.unit_price as category_price
     from order_lines
     left join category_prices on order_lines.category = category_prices.category
+    {%- if purchasing_power.embedding_numbers() %}
+    left join product_factors on order_lines.product_id = product_factors.product_id
+    {%- endif %}
     where order_lines.amount >= 0
 
 ),
@@ -85,16 +111,36 @@ given_back as (
 
 ),
 
+judged as (
+
+    -- the rating where there is one, else the text where it was read, else nothing, which counts as neutral
+    select
+        reviews.*,
+        coalesce(
+            round(2.0 * (reviews.rating - {{ lowest }}) / {{ highest - lowest }} - 1, 6),
+            review_sentiment.sentiment
+        ) as sentiment
+    from reviews
+    left join review_sentiment on md5(reviews.review_text) = review_sentiment.text_md5
+
+),
+
 browsed as (
 
     select
         browse_sessions.*,
         products.category,
         cast(products.list_price as {{ purchasing_power.type_double() }}) as price,
+        {% for number in purchasing_power.embedding_numbers() -%}
+        product_factors.embedding_{{ number }},
+        {% endfor -%}
         category_prices.list_price as category_price
     from browse_sessions
     left join products on browse_sessions.product_id = products.product_id
     left join category_prices on products.category = category_prices.category
+    {%- if purchasing_power.embedding_numbers() %}
+    left join product_factors on browse_sessions.product_id = product_factors.product_id
+    {%- endif %}
 
 ),
 
@@ -128,10 +174,10 @@ activity as (
         'seconds': 'seconds',
     })) }}
     union all
-    {{ purchasing_power.activity_rows('review', 'reviews', dict(purchasing_power.given_by_user('reviews'), **{
+    {{ purchasing_power.activity_rows('review', 'judged', dict(purchasing_power.given_by_user('reviews'), **{
         'occurred_at': 'reviewed_at',
         'product_id': 'product_id',
-        'sentiment': 'round(2.0 * (rating - ' ~ lowest ~ ') / ' ~ (highest - lowest) ~ ' - 1, 6)',
+        'sentiment': 'sentiment',
     })) }}
 
 )
