@@ -55,7 +55,16 @@ def test_every_model_and_column_is_described() -> None:
 
 
 def test_public_tables_have_enforced_contracts() -> None:
-    public = ("scores", "score_history", "user_states", "models", "model_metrics", "rejected_rows", "scaling")
+    public = (
+        "scores",
+        "score_history",
+        "user_states",
+        "models",
+        "model_metrics",
+        "input_models",
+        "rejected_rows",
+        "scaling",
+    )
     for name in public:
         (file,) = ROOT.glob(f"models/*/{PREFIX}{name}.yml")
         (entry,) = yaml.safe_load(file.read_text())["models"]

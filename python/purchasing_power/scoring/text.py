@@ -114,7 +114,7 @@ def hash_texts(texts: Sequence[str], hashing: NgramHashing) -> HashedTexts:
             seeded = rolling[complete] + _length_seed(n)
             bucket = _mixed(seeded) >> (np.uint64(64) - bits)
             keys.append(rows[complete].astype(np.uint64) << bits | bucket)
-    distinct = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.uint64)
+    distinct = _distinct(np.concatenate(keys))
     return HashedTexts(
         buckets=(distinct & np.uint64(hashing.buckets - 1)).astype(np.int64),
         rows=(distinct >> bits).astype(np.int64),
@@ -133,6 +133,14 @@ def chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         characters += length
     if start < len(texts):
         yield texts[start:]
+
+
+def _distinct(keys: _HashArray) -> _HashArray:
+    # np.unique builds a hash table first, which takes many times as long; the order is wanted anyway.
+    ordered = np.sort(keys)
+    first = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def _length_seed(n: int) -> np.uint64:

@@ -206,8 +206,9 @@ def _unit_length(ngrams: sp.csr_matrix, ratios: _Scores) -> sp.csr_matrix:
 
 
 def _regression(features: sp.csr_matrix, positive: Labels, strength: float) -> LogisticRegression:
-    # liblinear's solver for the primal problem draws no random numbers.
-    return LogisticRegression(C=strength, solver="liblinear").fit(features, positive)
+    # The dual problem has a variable a text, the primal one a bucket: same answer, a tenth of the time.
+    regression = LogisticRegression(C=strength, solver="liblinear", dual=True, random_state=0, max_iter=1_000)
+    return regression.fit(features, positive)
 
 
 def _dealt(texts: Sequence[str], seed: int) -> list[int]:
