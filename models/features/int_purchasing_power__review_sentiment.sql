@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('stg_purchasing_power__reviews') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
@@ -5,7 +6,6 @@
     on_schema_change='fail',
     post_hook="delete from {{ this }} where text_md5 not in (select md5(review_text) from {{ ref('stg_purchasing_power__reviews') }} where review_text is not null and rating is null)",
 ) }}
--- depends_on: {{ ref('stg_purchasing_power__reviews') }}
 
 with
 

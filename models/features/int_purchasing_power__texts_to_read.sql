@@ -1,4 +1,4 @@
-{#- The texts that the sentiment model has to read in this run: those it did not read before; all of them under a new model. -#}
+{#- What the sentiment model reads in this run: texts it did not read before; all of them under a new model. -#}
 with
 
 reviews as (
