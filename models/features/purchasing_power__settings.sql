@@ -1,4 +1,4 @@
-{%- set rating_lowest, rating_highest = purchasing_power.setting('rating_scale') -%}
+{%- set rating_scale = purchasing_power.setting('rating_scale') -%}
 with
 
 as_of as (
@@ -34,8 +34,8 @@ settings as (
         cast({{ purchasing_power.setting('anchor_every_days') }} as integer) as anchor_every_days,
         '{{ purchasing_power.setting('currency') | replace("'", "''") }}' as currency,
         '{{ tojson(purchasing_power.setting('tier_names')) | replace("'", "''") }}' as tier_names,
-        cast({{ rating_lowest }} as {{ purchasing_power.type_double() }}) as rating_lowest,
-        cast({{ rating_highest }} as {{ purchasing_power.type_double() }}) as rating_highest,
+        cast({{ rating_scale[0] }} as {{ purchasing_power.type_double() }}) as rating_lowest,
+        cast({{ rating_scale[1] }} as {{ purchasing_power.type_double() }}) as rating_highest,
         cast({{ purchasing_power.setting('embedding_channels') }} as integer) as embedding_channels,
         '{{ purchasing_power.feature_hash() }}' as feature_hash,
         newest_scaling.scaling_version,

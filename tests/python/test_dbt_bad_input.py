@@ -148,7 +148,7 @@ SETTINGS = {
     "event_types, twice": (["View", "view"], "write each type once, upper and lower case are the same."),
     "earliest_date": ("soon", 'purchasing_power__earliest_date is "soon": write a date as YYYY-MM-DD.'),
     "validation_share": (0.9, "write a share of users above 0 and at most 0.5."),
-    "rating_scale": ([5, 1], "write the lowest and the highest rating as two numbers, such as [1, 5]."),
+    "rating_scale": ([5], "write the lowest and the highest rating as two numbers, such as [1, 5]."),
     "embedding_channels": (0, "write a whole number of at least 1."),
     "tier_names": (["one"], "write a list of at least 2 different names."),
     "event_types": ("view", "write a list of at least 0 different names."),
