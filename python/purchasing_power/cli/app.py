@@ -45,6 +45,7 @@ app.command("backtest")(commands.backtest)
 app.command("train")(commands.train)
 app.add_typer(models.app, name="models")
 app.command("demo")(commands.demo)
+app.command("simulate")(commands.simulate)
 
 
 def main() -> None:

@@ -119,3 +119,23 @@ def demo(
     from purchasing_power.demo.run import run_demo
 
     run_demo(folder, config, ConsoleReporter(make_console()))
+
+
+def simulate(
+    users: Annotated[int, typer.Option(help="Customers who sign up.")],
+    days: Annotated[int, typer.Option(help="Length of the log.")],
+    out: Annotated[Path, typer.Option(help="Folder for the Parquet files and the vars that map them.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 0,
+    horizon: Annotated[int, typer.Option(help="Days that the truth table looks ahead.")] = 56,
+    dirt: Annotated[float, typer.Option(help="0 (clean) to 1: how much of what real logs suffer from.")] = 0.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a shop that is there.")] = False,
+) -> None:
+    """Write a shop of any size, with everything known about it, to try the package on.
+
+    Example: `purchasing-power simulate --users 2000 --days 365 --out shop --dirt 0.2`
+    """
+    from purchasing_power.simulator import ShopConfig
+    from purchasing_power.simulator import simulate as write_shop
+
+    config = ShopConfig(users, days, seed, horizon, dirt)
+    write_shop(config, out, ConsoleReporter(make_console()), overwrite=overwrite)
