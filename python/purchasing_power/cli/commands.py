@@ -127,7 +127,7 @@ def simulate(
     out: Annotated[Path, typer.Option(help="Folder for the Parquet files and the vars that map them.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 0,
     horizon: Annotated[int, typer.Option(help="Days that the truth table looks ahead.")] = 56,
-    dirt: Annotated[float, typer.Option(help="0 (clean) to 1: how much of what real logs suffer from.")] = 0.0,
+    dirt: Annotated[float, typer.Option(help="0 (clean) to 1: how much dirt of real logs.")] = 0.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a shop that is there.")] = False,
 ) -> None:
     """Write a shop of any size, with everything known about it, to try the package on.

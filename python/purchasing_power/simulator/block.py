@@ -22,8 +22,8 @@ from purchasing_power.simulator.truth import expect
 
 Integers = npt.NDArray[np.int64]
 
-# A customer's nth event has the id customer * this + n, so ids depend neither on other customers nor on the log's
-# length.
+# A customer's nth event has the id customer * this + n, so ids depend neither on other customers nor on the
+# log's length.
 IDS_PER_CUSTOMER = 10_000_000
 
 

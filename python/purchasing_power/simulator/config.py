@@ -43,8 +43,8 @@ class ShopConfig:
         _require(self.horizon_days >= 1, f"--horizon is {self.horizon_days}; give at least 1 day.")
         _require(
             self.days > self.horizon_days,
-            f"--days is {self.days} and --horizon {self.horizon_days}; the log must be longer than the horizon, "
-            "because the truth at its cut looks one horizon ahead.",
+            f"--days is {self.days} and --horizon {self.horizon_days}; the log must be longer than the "
+            "horizon, because the truth at its cut looks one horizon ahead.",
         )
         _require(0 <= self.dirt <= 1, f"--dirt is {self.dirt}; give a number from 0 (clean) to 1.")
 

@@ -99,7 +99,7 @@ class Customers:
     coupon: Floats
 
     def price_shift(self, log_power: Floats, customer: Integers) -> Floats:
-        """Gives the place in price lists, in logits, of customers (positions in the block) with these powers."""
+        """Gives the place in price lists, in logits, of customers (positions in the block) of such powers."""
         return POWER_TO_SHIFT * log_power - _SENSITIVITY_TO_SHIFT * (self.sensitivity[customer] - 1)
 
     def wanted_category(self, customer: Integers, uniform: Floats) -> Integers:
@@ -113,8 +113,8 @@ class Customers:
             [n] indices into CATEGORIES.
         """
         cumulative = np.cumsum(self.taste, axis=1)
-        drawn = (uniform[:, None] >= cumulative[customer, :-1]).sum(axis=1)
-        return drawn.astype(np.int64)
+        drawn: Integers = (uniform[:, None] >= cumulative[customer, :-1]).sum(axis=1)
+        return drawn
 
 
 def make_customers(seed: int, block: int, days: int) -> Customers:
@@ -123,7 +123,7 @@ def make_customers(seed: int, block: int, days: int) -> Customers:
     Args:
         seed: the shop's seed.
         block: number of the block.
-        days: length of the log; those who join during it do so in its first year, or all of it if it is shorter.
+        days: length of the log; who joins during it does so within its first year.
 
     Returns:
         The block, always whole.
@@ -161,11 +161,11 @@ def make_customers(seed: int, block: int, days: int) -> Customers:
         missions=relative_rate * _MISSIONS_A_YEAR / 365,
         conversion=np.clip(0.11 * np.exp(0.5 * normal("conversion")), 0.02, 0.5),
         # Keen buyers look around more, but there are keen lookers who rarely buy.
-        idle_sessions=0.035 * (relative_rate + 0.05) ** 0.6 * np.exp(0.5 * normal("idle sessions")),
+        idle_sessions=0.065 * (relative_rate + 0.05) ** 0.6 * np.exp(0.5 * normal("idle sessions")),
         mission_sessions=0.40 * np.exp(0.3 * normal("mission sessions")),
         extra_lines=0.9 * np.exp(0.5 * normal("extra lines") + 0.35 * np.clip(log_power, -2, 2.5)),
         bad_experience=streams("bad experience").beta(1.3, 7.0, size=size),
-        churn=streams("churn").gamma(1.5, 1 / (1.5 * 600), size=size),
+        churn=streams("churn").gamma(1.5, 1 / (1.5 * 750), size=size),
         weekday=7 * weekday / weekday.sum(axis=1, keepdims=True),
         hour=np.clip(hour, 0, 23),
         season_exponent=np.exp(0.4 * normal("season")),

@@ -1,7 +1,8 @@
 """What real logs suffer from, added to the clean rows of a shop.
 
-The shop below is the same: customers, their lives and the truth do not move, and whatever is dirty at some level is
-so at every higher one. Values are damaged first, then rows are repeated (so copies are exact), then moved.
+The shop below is the same: customers, their lives and the truth do not move, and whatever is dirty at some
+level is so at every higher one. Values are damaged first, then rows are repeated (so copies are exact), then
+moved.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from purchasing_power.simulator.block import IDS_PER_CUSTOMER, Block, Shop, customer_names, sort_by
+from purchasing_power.simulator.block import IDS_PER_CUSTOMER, Block, Shop, sort_by
 from purchasing_power.simulator.config import BLOCK_USERS
 from purchasing_power.simulator.rates import CURRENCIES
 from purchasing_power.simulator.sessions import DAY_SECONDS, KINDS, VIEW
@@ -19,7 +20,8 @@ from purchasing_power.simulator.tables import NO_TIME, TABLES, TIME, Column, Row
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-# The share of rows (of customers, for the last two) that each kind of damage meets at dirt 1; at dirt X, X times it.
+# The share of rows that each kind of damage meets at dirt 1, and X times it at dirt X. The last three are shares of
+# customers: those who pay in another currency, and how many bots and test users come beside them.
 RATES = {
     "duplicate": 0.12,
     "out_of_order": 0.15,
@@ -32,8 +34,8 @@ RATES = {
     "negative_amount": 0.025,
     "absurd_amount": 0.025,
     "utc_offset": 0.20,
-    "other_currency": 0.25,
     "damaged_text": 0.05,
+    "other_currency": 0.25,
     "bot": 0.01,
     "test_user": 0.01,
 }
@@ -41,7 +43,13 @@ RATES = {
 ABSURD_FACTOR = 1e6
 _OFFSETS = np.array([-480.0, -300.0, 60.0, 120.0, 330.0, 480.0])
 
-_AMOUNTS = {"events": "seconds", "orders": "paid", "refunds": "amount", "reviews": "stars", "products": "price"}
+_AMOUNTS = {
+    "events": "seconds",
+    "orders": "paid",
+    "refunds": "amount",
+    "reviews": "stars",
+    "products": "price",
+}
 _IDS = {"customer_id": "missing_customer", "session_id": "missing_session", "product_id": "missing_product"}
 # Tables of things, where a row without its id would be no row.
 _REGISTERS = ("customers", "products")
@@ -78,12 +86,11 @@ def soil_products(shop: Shop, products: Rows) -> Rows:
 
 
 def _soil_rows(rows: Rows, dirt: float, streams: Streams) -> Rows:
-    def hit(kind: str, among: Flags | None = None) -> Flags:
-        drawn = streams(f"{kind} in {rows.table}").random(len(rows)) < RATES[kind] * dirt
-        return drawn if among is None else drawn & among
+    def hit(kind: str) -> Flags:
+        drawn = streams(f"{kind} in {rows.table}").random(len(rows))
+        return np.asarray(drawn < RATES[kind] * dirt)
 
     columns = rows.columns
-    times = [name for name, kind in TABLES[rows.table].items() if kind == TIME]
     if rows.table not in _REGISTERS:
         for column, kind in _IDS.items():
             if column in columns:
@@ -93,24 +100,26 @@ def _soil_rows(rows: Rows, dirt: float, streams: Streams) -> Rows:
         amount = np.where(hit("negative_amount"), -amount, amount)
         amount = np.where(hit("absurd_amount"), ABSURD_FACTOR * amount, amount)
         columns[_AMOUNTS[rows.table]] = np.where(hit("missing_amount"), np.nan, amount)
+    times = [name for name, kind in TABLES[rows.table].items() if kind == TIME]
     if times:
         columns[times[0]] = np.where(hit("missing_time"), NO_TIME, columns[times[0]])
         written = streams(f"offsets in {rows.table}").choice(_OFFSETS, size=len(rows))
-        offset = np.where(hit("utc_offset"), written, np.nan)
-        rows.offsets.update(dict.fromkeys(times, offset))
+        rows.offsets.update(dict.fromkeys(times, np.where(hit("utc_offset"), written, np.nan)))
     if rows.table == "events":
         variant = 1 + streams("damages").integers(len(_DAMAGES), size=len(rows))
         columns["kind"] = columns["kind"] + np.where(hit("damaged_text"), len(KINDS) * variant, 0)
     if rows.table == "reviews":
         columns["text"] = _damage_texts(columns["text"], hit("damaged_text"), streams)
-    return _move(rows.take(np.repeat(np.arange(len(rows)), 1 + hit("duplicate"))), dirt, streams)
+    repeated = np.repeat(np.arange(len(rows)), 1 + hit("duplicate"))
+    return _move(rows.take(repeated), dirt, streams)
 
 
 def _move(rows: Rows, dirt: float, streams: Streams) -> Rows:
     """Moves some rows to where others stood, and late ones to the end of the block."""
     count = len(rows)
     place = np.arange(count)
-    moved = np.flatnonzero(streams(f"out_of_order in {rows.table}").random(count) < RATES["out_of_order"] * dirt)
+    drawn = streams(f"out_of_order in {rows.table}").random(count)
+    moved = np.flatnonzero(drawn < RATES["out_of_order"] * dirt)
     place[moved] = streams(f"order of {rows.table}").permutation(moved)
     late = streams(f"late in {rows.table}").random(count) < RATES["late"] * dirt
     return rows.take(np.concatenate([place[~late], place[late]]))
@@ -158,14 +167,10 @@ def _plant(shop: Shop, block: Block, streams: Streams) -> tuple[Column, dict[str
     draw = streams("planted").random((2, BLOCK_USERS))
     first = block.number * BLOCK_USERS
     inside = first + np.arange(BLOCK_USERS) < shop.config.users
-    bots = np.flatnonzero(inside & (draw[0] < RATES["bot"] * dirt))
-    testers = np.flatnonzero(inside & (draw[1] < RATES["test_user"] * dirt))
-    names = np.concatenate(
-        [
-            customer_names(first + np.arange(BLOCK_USERS)),
-            np.array([f"v{first + bot:08}" for bot in bots] + [f"test-{first + tester:08}" for tester in testers]),
-        ]
-    ).astype(object)
+    bots = np.flatnonzero(inside & (draw[0] < RATES["bot"] * dirt)).tolist()
+    testers = np.flatnonzero(inside & (draw[1] < RATES["test_user"] * dirt)).tolist()
+    strangers = [f"v{first + bot:08}" for bot in bots] + [f"test-{first + tester:08}" for tester in testers]
+    names = np.array([*block.words["customer_id"], *strangers], dtype=object)
     events, orders = block.rows["events"], block.rows["orders"]
     for place, bot in enumerate(bots):
         events = stack(events, _bot_rows(shop, Streams(seed, first + bot), first + bot, BLOCK_USERS + place))

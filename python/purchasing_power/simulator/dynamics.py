@@ -1,15 +1,16 @@
 """The hidden life of customers, a day a step: phases of life, satisfaction, missions, orders, leaving.
 
-A hidden Markov chain. What moves it is written once, in `Chances`, and read by the simulation (`live`), which draws
-one path, and by `truth`, which adds up all of them. One day goes: life may change (phase, power); the unhappy may
-leave; an idle customer may begin a mission; an order may be placed; what it is like moves satisfaction, and the
-mission may end.
+A hidden Markov chain. What moves it is written once, in `Chances`, and read by the simulation (`live`), which
+draws one path, and by `truth`, which adds up all of them. One day goes: life may change (phase, power); the
+unhappy may leave; an idle customer may begin a mission; an order may be placed; what it is like moves
+satisfaction, and the mission may end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-# Phases of life: how much more is wanted in each, how common each is, the chance a day that life is dealt anew.
+# Phases of life: how much is wanted in each, how common each is, the chance a day that life is dealt anew.
 PHASE_RATE = np.array([0.35, 1.0, 2.2])
 PHASE_SHARE = np.array([0.30, 0.50, 0.20])
 PHASE_CHANGE = 1 / 200
@@ -59,11 +60,10 @@ class Chances:
 
     def leaving(self) -> Floats:
         """Gives [B, S] chance a day of leaving for good, by satisfaction."""
-        chance = self.customers.churn[:, None] * SATISFACTION_CHURN
-        return np.minimum(chance, 1.0)
+        return np.asarray(np.minimum(self.customers.churn[:, None] * SATISFACTION_CHURN, 1.0))
 
     def starting(self, day: int) -> Floats:
-        """Gives [B, L, S] chance that an idle customer begins a mission, by phase of life and satisfaction."""
+        """Gives [B, L, S] chance that an idle customer begins a mission, by phase and satisfaction."""
         season = self.calendar.season[day] ** self.customers.season_exponent
         wanted = (self.customers.missions * season)[:, None, None]
         chance = 1 - np.exp(-wanted * PHASE_RATE[:, None] * SATISFACTION_RATE)
@@ -71,15 +71,15 @@ class Chances:
 
     def ordering_on_mission(self, day: int) -> Floats:
         """Gives [B] chance of an order on a day of a mission."""
-        return np.minimum(self.customers.conversion * self._mood(day), 0.9)
+        return np.asarray(np.minimum(self.customers.conversion * self._mood(day), 0.9))
 
     def ordering_on_impulse(self, day: int) -> Floats:
         """Gives [B, L] chance of an order without a mission, by phase of life."""
         chance = IMPULSE * (self.customers.missions * self._mood(day))[:, None] * PHASE_RATE
-        return np.minimum(chance, 0.9)
+        return np.asarray(np.minimum(chance, 0.9))
 
     def _mood(self, day: int) -> Floats:
-        """Gives [B] how the weekday and what is on sale move the chance of an order; a rebate works by sensitivity."""
+        """Gives [B] how the weekday, and what is on sale for those who mind prices, move orders."""
         offered = self.customers.taste @ self.calendar.discount[day]
         weekday = self.customers.weekday[:, self.calendar.weekday[day]]
         mood: Floats = weekday * np.exp(2.0 * self.customers.sensitivity * offered)
@@ -163,9 +163,8 @@ def live(chances: Chances, seed: int, block: int, days: int, keep_states: Collec
     leaving = chances.leaving()
     everybody = np.arange(size)
     kept: dict[int, State] = {}
-    rows: dict[str, list[npt.NDArray[np.generic]]] = {
-        name: []
-        for name in ("present", "phase", "satisfaction", "mission", "log_power", "ordered", "cancelled", "bad")
+    rows: dict[str, list[npt.NDArray[Any]]] = {
+        item.name: [] for item in fields(Lives) if item.name != "states"
     }
     for day in range(days + 1):
         if day in keep_states:
@@ -195,7 +194,16 @@ def live(chances: Chances, seed: int, block: int, days: int, keep_states: Collec
         moved = ordered & ~cancelled & (draw[10] < np.where(bad, DOWN_WHEN_BAD, UP_WHEN_GOOD))
         step = np.where(moved, np.where(bad, -1, 1), 0)
 
-        today = (here, phase, state.satisfaction, np.where(here, mission, IDLE), log_power, ordered, cancelled, bad)
+        today = (
+            here,
+            phase,
+            state.satisfaction,
+            np.where(here, mission, IDLE),
+            log_power,
+            ordered,
+            cancelled,
+            bad,
+        )
         for values, array in zip(rows.values(), today, strict=True):
             values.append(array)
         state = State(
@@ -206,7 +214,7 @@ def live(chances: Chances, seed: int, block: int, days: int, keep_states: Collec
             log_power=log_power,
         )
     stacked = {name: np.stack(values) for name, values in rows.items()}
-    return Lives(**stacked, states=kept)  # type: ignore[arg-type]
+    return Lives(**stacked, states=kept)
 
 
 def _first_state(customers: Customers, streams: Streams) -> State:

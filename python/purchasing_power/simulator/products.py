@@ -65,9 +65,9 @@ class Catalogue:
     def pick(self, category: Integers, shift: Floats, spread: float, uniform: Floats) -> Integers:
         """Picks products.
 
-        A customer's place in a category's price list is logistic around the price shift: 0 is the middle of the
-        list, higher is dearer. The logistic law has both distribution function and quantiles in closed form, so
-        the expected price below needs no approximation.
+        A customer's place in a category's price list is logistic around the price shift: 0 is the middle of
+        the list, higher is dearer. The logistic law has both distribution function and quantiles in closed
+        form, so the expected price below needs no approximation.
 
         Args:
             category: [n] index of the category to pick from.
@@ -118,10 +118,14 @@ def make_catalogue(seed: int) -> Catalogue:
     blurred = place + streams("brands").normal(scale=0.15, size=len(place))
     brand_number = np.clip((blurred * _BRANDS_PER_CATEGORY).astype(np.int64), 0, _BRANDS_PER_CATEGORY - 1)
     names = [name for name, _, _, _ in CATEGORIES]
-    brand = np.array([f"{names[c][:3]}-brand-{b + 1:02}" for c, b in zip(category, brand_number, strict=True)])
+    brand = np.array(
+        [f"{names[c][:3]}-brand-{b + 1:02}" for c, b in zip(category, brand_number, strict=True)]
+    )
 
     # One direction a category and one more for the price level, orthogonal to each other.
-    directions, _ = np.linalg.qr(streams("embedding directions").normal(size=(EMBEDDING_SIZE, EMBEDDING_SIZE)))
+    directions, _ = np.linalg.qr(
+        streams("embedding directions").normal(size=(EMBEDDING_SIZE, EMBEDDING_SIZE))
+    )
     level = np.log(place / (1 - place))[:, None] * 0.5
     embedding = directions[category] + level * directions[-1]
     embedding += streams("embedding noise").normal(scale=_EMBEDDING_NOISE, size=embedding.shape)

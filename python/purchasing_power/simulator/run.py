@@ -43,13 +43,15 @@ def simulate(config: ShopConfig, out: Path, reporter: Reporter, *, overwrite: bo
     reporter.table(("table", "rows"), [(table, f"{count:,}") for table, count in rows.items()])
     reporter.say(
         f"Wrote {config.users:,} customers from {date_of(0)} to {date_of(config.days - 1)} to {out}: "
-        f"{written / 1e6:,.0f} MB in {seconds:.0f} s, {rows['events'] / max(seconds, 0.001):,.0f} events a second."
+        f"{written / 1e6:,.0f} MB in {seconds:.0f} s, {rows['events'] / seconds:,.0f} events a second."
     )
     reporter.say("Next:")
     reporter.say(f"  1. Copy the vars of {out / VARS_FILE} into your dbt_project.yml.")
     reporter.say("  2. purchasing-power check")
     reporter.say("  3. dbt build --selector purchasing_power_features")
-    reporter.say(f"  4. purchasing-power backtest, and compare with expected_spend in {out / 'truth.parquet'}")
+    reporter.say(
+        f"  4. purchasing-power backtest, and compare with expected_spend in {out / 'truth.parquet'}"
+    )
     return rows
 
 

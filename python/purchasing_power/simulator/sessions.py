@@ -1,4 +1,4 @@
-"""What customers do on the site: visits that lead through search, view, wishlist and cart to an order, or not."""
+"""What customers do on the site: visits that lead by search, view, wishlist and cart to an order, or not."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ _LAST_VIEW_ON_MISSION = 1 / 4.5
 _TO_CART = (0.02, 0.10)
 _TO_WISHLIST = (0.025, 0.05)
 _MEDIAN_DWELL = (18.0, 32.0)
+_CLICK_SECONDS = 4.0
 
 # A session begins and ends on one day, so that a day of the log is a day of the hidden life.
 _LATEST_START = 82_000
@@ -114,30 +115,20 @@ def browse(
     view_dwell = np.array(_MEDIAN_DWELL)[mission_view] * np.exp(0.8 * dwell_noise)
 
     # One search, then for each view: the view, the wishlist, the cart.
-    parts = (
-        (np.flatnonzero(searched), SEARCH, 0),
-        (np.arange(len(session)), VIEW, 1),
-        (np.flatnonzero(to_wishlist), WISHLIST, 2),
-        (np.flatnonzero(to_cart), CART, 3),
-    )
-    of_session = [rows if kind == SEARCH else session[rows] for rows, kind, _ in parts]
-    rank = [
-        np.zeros(len(rows), dtype=np.int64) if kind == SEARCH else 3 * place[rows] + offset
-        for rows, kind, offset in parts
-    ]
-    products = [np.full(len(rows), -1) if kind == SEARCH else product[rows] for rows, kind, _ in parts]
-    dwells = [
-        view_dwell[rows] if kind == VIEW else np.full(len(rows), 6.0 if kind == SEARCH else 3.0)
-        for rows, kind, _ in parts
-    ]
-    kinds = [np.full(len(rows), kind) for rows, kind, _ in parts]
-    flat_session = np.concatenate(of_session)
-    order = np.lexsort((np.concatenate(rank), flat_session))
+    searches = np.flatnonzero(searched)
+    wishes, carts = np.flatnonzero(to_wishlist), np.flatnonzero(to_cart)
+    flat_session = np.concatenate([searches, session, session[wishes], session[carts]])
+    rank = np.concatenate([0 * searches, 3 * place + 1, 3 * place[wishes] + 2, 3 * place[carts] + 3])
+    counts_of_kinds = [len(searches), len(session), len(wishes), len(carts)]
+    kind = np.repeat([SEARCH, VIEW, WISHLIST, CART], counts_of_kinds)
+    flat_product = np.concatenate([np.full(len(searches), -1), product, product[wishes], product[carts]])
+    flat_dwell = np.full(len(rank), _CLICK_SECONDS)
+    flat_dwell[kind == VIEW] = view_dwell
+    order = np.lexsort((rank, flat_session))
     flat_session = flat_session[order]
-    dwell = np.maximum(np.concatenate(dwells)[order].astype(np.int64), 1)
 
     lengths = np.bincount(flat_session, minlength=total)
-    dwell = _shorten(dwell, flat_session, lengths)
+    dwell = _shorten(np.maximum(flat_dwell[order].astype(np.int64), 1), flat_session, lengths)
     ends = np.cumsum(dwell)
     last = np.cumsum(lengths) - 1
     before = np.repeat(ends[last - lengths + 1] - dwell[last - lengths + 1], lengths)
@@ -148,8 +139,8 @@ def browse(
         session=flat_session,
         customer=customer[flat_session],
         second=second,
-        kind=np.concatenate(kinds)[order],
-        product=np.concatenate(products)[order],
+        kind=kind[order],
+        product=flat_product[order],
         dwell=dwell,
         session_customer=customer,
         order_second=session_end[has_order],
@@ -157,7 +148,7 @@ def browse(
 
 
 def _expected_sessions(customers: Customers, lives: Lives, calendar: Calendar) -> Floats:
-    """Gives [D, B] mean visits a day; more on a mission, in a busy phase of life, and of those who are content."""
+    """Gives [D, B] mean visits a day: more on a mission, in a busy phase of life, and by who is content."""
     days = len(lives.present)
     weekday = customers.weekday[:, calendar.weekday[:days]].T
     idle = customers.idle_sessions * PHASE_RATE[lives.phase] ** _PHASE_IN_BROWSING

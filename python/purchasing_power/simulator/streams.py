@@ -12,8 +12,9 @@ Generator = np.random.Generator
 class Streams:
     """Named random streams below a key, such as (seed, block).
 
-    Each quantity draws from a stream of its own, in the order of days. So another quantity, a longer log or more
-    customers change nothing that was drawn before. A stream is asked for once: asked again, it starts anew.
+    Each quantity draws from a stream of its own, in the order of days. So another quantity, a longer log or
+    more customers change nothing that was drawn before. A stream is asked for once: asked again, it starts
+    anew.
     """
 
     def __init__(self, *key: int) -> None:

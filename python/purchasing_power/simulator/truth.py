@@ -174,7 +174,7 @@ class _Basket:
     def share_kept(self, remaining: int) -> Floats:
         """Gives [B] share of an order's money that is not refunded within so many more days."""
         known = self._refund_by[min(remaining, len(self._refund_by) - 1)]
-        return 1 - self._refunded * known
+        return np.asarray(1 - self._refunded * known)
 
 
 def _jumps_within(days: int) -> Floats:

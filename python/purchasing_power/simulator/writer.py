@@ -67,15 +67,21 @@ def complete_or_nothing(out: Path) -> Iterator[Path]:
     Raises:
         PurchasingPowerError: the folder cannot be written.
     """
-    partial = out.with_name(f".{out.name}.partial")
+    target = out.resolve()
+    partial, retired = (target.with_name(f".{target.name}.{state}") for state in ("partial", "retired"))
     try:
         # What a killed run left.
-        shutil.rmtree(partial, ignore_errors=True)
+        for leftover in (partial, retired):
+            shutil.rmtree(leftover, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
-        shutil.rmtree(out, ignore_errors=True)
-        partial.rename(out)
+        if target.exists():
+            target.rename(retired)
+        partial.rename(target)
     except OSError as error:
-        raise PurchasingPowerError(f"The shop cannot be written to {out}: {error.strerror or error}.") from error
+        raise PurchasingPowerError(
+            f"The shop cannot be written to {out}: {error.strerror or error}."
+        ) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        for leftover in (partial, retired):
+            shutil.rmtree(leftover, ignore_errors=True)
