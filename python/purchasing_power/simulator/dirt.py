@@ -20,8 +20,8 @@ from purchasing_power.simulator.tables import NO_TIME, TABLES, TIME, Column, Row
 Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-# The share of rows that each kind of damage meets at dirt 1, and X times it at dirt X. The last three are shares
-# of customers: those who pay in another currency, and how many bots and test users come beside them.
+# The share of rows that each kind of damage meets at dirt 1, and X times it at dirt X. The last three are
+# shares of customers: those who pay in another currency, and how many bots and test users come beside them.
 RATES = {
     "duplicate": 0.12,
     "out_of_order": 0.15,

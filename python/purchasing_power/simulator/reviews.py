@@ -44,8 +44,8 @@ class Reviews:
 def draw_reviews(customers: Customers, orders: Orders, streams: Streams) -> Reviews:
     """Draws the reviews of a block's orders; one an order at most.
 
-    What a customer feels is this order's experience and, in part, how satisfied they were with the shop before,
-    so reviews tell of what makes customers leave.
+    What a customer feels is this order's experience and, in part, how satisfied they were with the shop
+    before, so reviews tell of what makes customers leave.
     """
     draw = streams("reviews").random((len(orders.day), 5))
     writes = draw[:, 0] < np.where(orders.bad, _WRITES_WHEN_BAD, _WRITES_WHEN_GOOD)
