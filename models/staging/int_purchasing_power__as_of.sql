@@ -12,10 +12,13 @@ known_past as (
 order_times as (
 
     select max(ordered_at) as newest_at
-    from {{ ref('purchasing_power__order_lines') }}
+    from {{ ref('int_purchasing_power__order_lines_priced') }}
     where
         user_id is not null
+        and exchange_rate is not null
+        {% if purchasing_power.cleaning_rules('order_lines').amount.fill == 'reject' -%}
         and amount is not null
+        {% endif -%}
         and not ({{ purchasing_power.is_test_user('user_id') }})
         and ordered_at >= {{ earliest }}
         and ordered_at < {{ purchasing_power.tomorrow() }}
@@ -24,13 +27,15 @@ order_times as (
 
 browse_times as (
 
-    select max(occurred_at) as newest_at
-    from {{ ref('purchasing_power__browse_events') }}
+    select max(browse_events.occurred_at) as newest_at
+    from {{ ref('purchasing_power__browse_events') }} as browse_events
+    left join {{ ref('int_purchasing_power__bots') }} as bots on browse_events.user_id = bots.user_id
     where
-        user_id is not null
-        and not ({{ purchasing_power.is_test_user('user_id') }})
-        and occurred_at >= {{ earliest }}
-        and occurred_at < {{ purchasing_power.tomorrow() }}
+        browse_events.user_id is not null
+        and not ({{ purchasing_power.is_test_user('browse_events.user_id') }})
+        and browse_events.occurred_at >= {{ earliest }}
+        and browse_events.occurred_at < {{ purchasing_power.tomorrow() }}
+        and (bots.bot_from is null or browse_events.occurred_at < bots.bot_from)
 
 ),
 

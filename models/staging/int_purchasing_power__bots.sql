@@ -15,7 +15,8 @@ busy_days as (
     from browse_events
     where
         user_id is not null
-        and occurred_at is not null
+        -- a broken clock's first second is no busy day
+        and occurred_at >= cast('{{ purchasing_power.setting('earliest_date') }}' as date)
     group by user_id, cast(occurred_at as date)
     having sum(case when event_count >= 0 then event_count else 1 end) > {{ events_per_day if events_per_day is not none else 'null' }}
 
