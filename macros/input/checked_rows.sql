@@ -1,7 +1,8 @@
 {#-
     The body of a `…_checked` model: every row of an input relation with the reason why it cannot be used, NULL when it
     can. `conditions` are pairs (reason, SQL condition); the first that holds is the row's reason. Of the usable rows
-    that share a key one stays, the first in `prefer` (an order by list); the others are duplicates. The optional key of
+    that share a key one stays, the first in `prefer` (an order by list; what was written decides between the last equals);
+    the others are duplicates. The optional key of
     a log counts within one mapping (two tills may number alike), the required key of a reference table everywhere.
     Raw values are kept for refused rows alone.
       rows   the relation to judge, the input itself by default; it has the input's columns and those named in `also`
@@ -69,7 +70,7 @@ ranked as (
             when {{ keys[0] }} is not null and refusal_reason is null
                 then row_number() over (
                     partition by {{ '' if columns[keys[0]].required else 'mapping_position, ' }}{{ keys | join(', ') }}, refusal_reason
-                    order by {{ prefer }}
+                    order by {{ prefer }}, raw_values
                 )
         end as rank_within_key
     from judged

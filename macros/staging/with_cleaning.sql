@@ -96,9 +96,14 @@ limited as (
 {#- Select list that numbers, for each column filled by `nearest`, the runs of rows after one known value. -#}
 {% macro known_values(input_name, order_by) %}
     {% set columns = [] %}
+    {#- Own channels too, or rows that differ in nothing else would stand in no order. -#}
+    {% set order = order_by.split(', ') %}
+    {% for column in purchasing_power.cleaning_rules(input_name) if column not in order %}
+        {% do order.append(column) %}
+    {% endfor %}
     {% for column, rule in purchasing_power.cleaning_rules(input_name).items() if rule.fill == 'nearest' %}
         {% do columns.append(
-            'count(' ~ column ~ '_capped) over (partition by user_id order by ' ~ order_by
+            'count(' ~ column ~ '_capped) over (partition by user_id order by ' ~ order | join(', ')
             ~ ' rows between unbounded preceding and current row) as ' ~ column ~ '_known'
         ) %}
     {% endfor %}
