@@ -1,0 +1,178 @@
+"""The package's feature models as plain SQL: compiled by dbt once a set of vars, then run on any number of shops.
+
+dbt needs seconds to start; a property test needs many shops. So dbt renders the models of `models/input`, `staging` and
+`features`, and DuckDB runs what it rendered in dbt's order: views as views, the others as tables, and incremental models as
+their first run or as a later one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import yaml
+
+PACKAGE = Path(__file__).parents[2]
+LAYERS = ("input", "staging", "features")
+DATABASE = "warehouse"
+INPUT_SCHEMA = "shop"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One compiled model.
+
+    Attributes:
+        name: the relation that it makes.
+        materialized: view, table or incremental.
+        first_sql: what a first run selects.
+        later_sql: what a run selects that finds the relation built; None where that was not compiled.
+    """
+
+    name: str
+    materialized: str
+    first_sql: str
+    later_sql: str | None
+
+
+@dataclass(frozen=True)
+class CompiledFeatures:
+    """The models of one set of vars, in an order in which each finds what it reads."""
+
+    models: tuple[Model, ...]
+
+    @classmethod
+    def compile(
+        cls, folder: Path, variables: Mapping[str, Any], *, later_runs: bool = False
+    ) -> CompiledFeatures:
+        """Renders the models with dbt, in a copy of the package without its YAML: descriptions and tests only cost time.
+
+        Args:
+            folder: empty folder for the copy.
+            variables: dbt vars with their prefix.
+            later_runs: whether incremental models are wanted as later runs render them, too.
+        """
+        for part in ("dbt_project.yml", "macros"):
+            copy = shutil.copytree if (PACKAGE / part).is_dir() else shutil.copy
+            copy(PACKAGE / part, folder / part)
+        for layer in LAYERS:
+            shutil.copytree(
+                PACKAGE / "models" / layer,
+                folder / "models" / layer,
+                ignore=shutil.ignore_patterns("*.yml"),
+            )
+        output = {"type": "duckdb", "path": f"{DATABASE}.duckdb", "threads": 1}
+        profile = {"purchasing_power": {"target": "test", "outputs": {"test": output}}}
+        (folder / "profiles.yml").write_text(yaml.safe_dump(profile))
+        first = _compiled(folder, variables)
+        if not later_runs:
+            return cls(tuple(Model(name, kind, sql, None) for name, (kind, sql) in first.items()))
+        with duckdb.connect(str(folder / f"{DATABASE}.duckdb")) as connection:
+            for name, (materialized, _) in first.items():
+                if materialized == "incremental":
+                    connection.execute(f"create table {name} (placeholder int)")
+        later = _compiled(folder, variables)
+        return cls(
+            tuple(
+                Model(name, materialized, sql, later[name][1]) for name, (materialized, sql) in first.items()
+            )
+        )
+
+    def changed(self, old: str, new: str) -> CompiledFeatures:
+        """The same models with a piece of SQL changed wherever it stands: to see that a test can fail."""
+        models = tuple(replace(model, first_sql=model.first_sql.replace(old, new)) for model in self.models)
+        assert models != self.models, f"no model holds {old!r}; the test must be brought up to date"
+        return CompiledFeatures(models)
+
+
+def _compiled(folder: Path, variables: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    command = [
+        sys.executable,
+        "-m",
+        "dbt.cli.main",
+        "compile",
+        "--quiet",
+        "--no-use-colors",
+        "--vars",
+        json.dumps(dict(variables)),
+    ]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    nodes = json.loads((folder / "target" / "manifest.json").read_text())["nodes"]
+    results = json.loads((folder / "target" / "run_results.json").read_text())["results"]
+    compiled = {}
+    for result in results:
+        node = nodes.get(result["unique_id"], {"resource_type": "operation"})
+        if node["resource_type"] != "model":
+            continue
+        compiled[node["name"]] = (node["config"]["materialized"], result["compiled_code"])
+    return compiled
+
+
+class Warehouse:
+    """A DuckDB in memory with a shop's raw tables, in which the compiled models are run."""
+
+    def __init__(self, features: CompiledFeatures) -> None:
+        self._features = features
+        self._connection = duckdb.connect(config={"threads": 2})
+        self._connection.execute("set global TimeZone = 'UTC'")
+        self._connection.execute(f"attach ':memory:' as {DATABASE}")
+        self._connection.execute(f"use {DATABASE}")
+        self._connection.execute(f"create schema {INPUT_SCHEMA}")
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def load(self, tables: Mapping[str, pa.Table]) -> None:
+        """Puts raw tables into the schema that the mappings name, in the place of those that are there."""
+        for name, table in tables.items():
+            self._create(f"{INPUT_SCHEMA}.{name}", table)
+
+    def build(self) -> None:
+        """Runs every model, as `dbt run` would."""
+        for model in self._features.models:
+            if model.materialized == "view":
+                self._connection.execute(f"create or replace view {model.name} as {model.first_sql}")
+            elif model.materialized == "incremental" and self._is_built(model.name):
+                self._connection.execute(f"insert into {model.name} by name {model.later_sql}")
+            else:
+                self._connection.execute(f"create or replace table {model.name} as {model.first_sql}")
+
+    def inherit(self, other: Warehouse) -> None:
+        """Takes over the other warehouse's incremental tables, which are frozen once written."""
+        for model in self._features.models:
+            if model.materialized == "incremental":
+                self._create(model.name, other.arrow(f"select * from {model.name}"))
+
+    def arrow(self, query: str) -> pa.Table:
+        """What a query gives, as an Arrow table."""
+        return self._connection.sql(query).to_arrow_table()
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """What a query gives, one dictionary a row."""
+        return self.arrow(query).to_pylist()
+
+    def tables(self) -> tuple[str, ...]:
+        """The names of all that the models made."""
+        return tuple(model.name for model in self._features.models)
+
+    def _create(self, name: str, table: pa.Table) -> None:
+        self._connection.register("raw_rows", table)
+        self._connection.execute(f"create or replace table {name} as select * from raw_rows")
+        self._connection.unregister("raw_rows")
+
+    def _is_built(self, name: str) -> bool:
+        query = f"select 1 from duckdb_tables() where table_name = '{name}'"
+        return bool(self._connection.execute(query).fetchall())
+
