@@ -123,8 +123,7 @@ def run_prepare(
 
     if any(versions.values()):
         reporter.say(
-            "Build the features with it: dbt build --selector purchasing_power_features "
-            "--vars '{purchasing_power__refit_scaling: true}', then train."
+            "Build the features with it: dbt build --selector purchasing_power_features, then train."
         )
     return PrepareOutcome(versions[SENTIMENT], versions[EMBEDDING])
 
