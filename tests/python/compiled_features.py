@@ -175,4 +175,3 @@ class Warehouse:
     def _is_built(self, name: str) -> bool:
         query = f"select 1 from duckdb_tables() where table_name = '{name}'"
         return bool(self._connection.execute(query).fetchall())
-

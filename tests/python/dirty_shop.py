@@ -82,7 +82,9 @@ class DirtyShop:
     def shuffled(self, seed: int) -> DirtyShop:
         """The same rows in another order."""
         rng = np.random.default_rng(seed)
-        return DirtyShop({name: [rows[i] for i in rng.permutation(len(rows))] for name, rows in self.rows.items()})
+        return DirtyShop(
+            {name: [rows[i] for i in rng.permutation(len(rows))] for name, rows in self.rows.items()}
+        )
 
     def known_on(self, arrivals: Mapping[str, list[int]], day: int) -> DirtyShop:
         """The rows that had arrived by a day; `arrivals` has each row's."""
@@ -263,7 +265,11 @@ class _Maker:
             moment = self._moment() - dt.timedelta(days=int(self.rng.integers(0, 40)))
             signed_up = NOTHING if user == "dateless" else self._time(moment)
             rows.append({"user_id": _text(user), "signed_up_at": signed_up})
-        again = [dict(row, signed_up_at=self._time(self._moment())) for row in rows if self.rng.random() < self.dirt]
+        again = [
+            dict(row, signed_up_at=self._time(self._moment()))
+            for row in rows
+            if self.rng.random() < self.dirt
+        ]
         return rows + again + ([{"user_id": NOTHING, "signed_up_at": NOTHING}] if self.dirt else [])
 
     def _rate_rows(self) -> list[dict[str, Cell]]:

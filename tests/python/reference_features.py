@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 import math
 import re
 from collections import Counter, defaultdict
@@ -394,7 +395,8 @@ def context(
         return [
             values
             for step, values in past
-            if shortest < (anchor_on - step.on).days and (longest is None or (anchor_on - step.on).days <= longest)
+            if shortest < (anchor_on - step.on).days
+            and (longest is None or (anchor_on - step.on).days <= longest)
         ]
 
     def totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -430,9 +432,7 @@ def context(
                     found[f"{channel.name}_{days}d"] = _mean(having)
 
     ordered_on = [step.on for step, values in past if values["orders"] > 0]
-    gaps = [
-        (later - earlier).days for earlier, later in zip(ordered_on, ordered_on[1:], strict=False) if later > earlier
-    ]
+    gaps = [(later - earlier).days for earlier, later in itertools.pairwise(ordered_on) if later > earlier]
     between = (ordered_on[-1] - ordered_on[0]).days / (ever["orders"] - 1) if ever["orders"] > 1 else None
     since_order = (anchor_on - ordered_on[-1]).days if ordered_on else None
     last_year, quarter = window(365), window(91)

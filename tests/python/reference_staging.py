@@ -23,7 +23,14 @@ KEYS = {"order_lines": "order_line_id", "browse_events": "event_id", "reviews": 
 # In what order rows of one instant count as earlier and later.
 WITHIN_AN_INSTANT = {
     "order_lines": ("order_line_id", "order_id", "product_id", "amount", "quantity", "discount_amount"),
-    "browse_events": ("event_id", "session_id", "event_type", "product_id", "event_count", "duration_seconds"),
+    "browse_events": (
+        "event_id",
+        "session_id",
+        "event_type",
+        "product_id",
+        "event_count",
+        "duration_seconds",
+    ),
     "reviews": ("review_id", "product_id", "rating", "review_text"),
 }
 MONEY = {"amount", "discount_amount"}
@@ -247,9 +254,7 @@ def _judge_rates(rows: list[Row]) -> tuple[dict[str, list[tuple[dt.datetime, flo
     return {currency: sorted(found) for currency, found in rates.items()}, refused + duplicates
 
 
-def _judge_customers(
-    rows: list[Row], as_of: dt.date, settings: Settings
-) -> tuple[list[Row], list[Row]]:
+def _judge_customers(rows: list[Row], as_of: dt.date, settings: Settings) -> tuple[list[Row], list[Row]]:
     refused, usable = [], []
     for row in rows:
         reason = None

@@ -162,10 +162,6 @@ SETTINGS = {
         {"amount": {"factor": -1}},
         "purchasing_power__outliers.amount.factor is -1: write a number",
     ),
-    "rating_scale": (
-        [5],
-        "purchasing_power__rating_scale is [5]: write the worst and the best rating, like [1, 5].",
-    ),
     "bot_events_per_day": (
         0,
         "purchasing_power__bot_events_per_day is 0: write a whole number of at least 1.",
