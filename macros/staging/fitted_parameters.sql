@@ -31,7 +31,7 @@ select
         order by case when {{ column }} >= 0 then {{ column }} end
     ) as median
 from {{ rows }}
-group by grouping sets ((category), ())
+group by rollup (category)
 having
     count({{ column }}) > 0
     and (
@@ -52,4 +52,23 @@ having
 {#- Quartiles of fewer rows wander; the parameters of all rows hold instead. -#}
 {% macro rows_to_speak_for_a_category() %}
     {{ return(100) }}
+{% endmacro %}
+
+
+{#- Select list of what parameters are fitted on: the cleaned columns of an input relation, in double precision, and the category. -#}
+{% macro known_numbers(input_name, relation) %}
+    {% set number = purchasing_power.type_double() %}
+    {% set columns = [] %}
+    {% for column in purchasing_power.cleaning_rules(input_name) %}
+        {% do columns.append('cast(' ~ relation ~ '.' ~ column ~ ' as ' ~ number ~ ') as ' ~ column) %}
+    {% endfor %}
+    {% if input_name == 'order_lines' %}
+        {% do columns.append(
+            'cast(' ~ relation ~ '.amount as ' ~ number ~ ') / nullif(coalesce(' ~ relation ~ '.quantity, 1), 0) as unit_price'
+        ) %}
+        {% do columns.append(relation ~ '.category') %}
+    {% else %}
+        {% do columns.append('cast(null as ' ~ dbt.type_string() ~ ') as category') %}
+    {% endif %}
+    {{ return(columns) }}
 {% endmacro %}

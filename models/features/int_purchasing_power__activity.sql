@@ -2,11 +2,15 @@
 {{ config(materialized='view') }}
 
 {%- set lowest, highest = purchasing_power.setting('rating_scale') -%}
+{%- set sentiment_of_rating = 'round(2.0 * (reviews.rating - ' ~ lowest ~ ') / ' ~ (highest - lowest) ~ ' - 1, 6)' -%}
 {%- set price_level -%}
 case
     when price > 0 and category_price > 0 then round(ln(price / category_price), 6)
 end
 {%- endset -%}
+{%- set own_of_orders = purchasing_power.given_by_user('order_lines') -%}
+{%- set own_of_browsing = purchasing_power.given_by_user('browse_events') -%}
+{%- set own_of_reviews = purchasing_power.given_by_user('reviews') -%}
 with
 
 as_of as (
@@ -96,9 +100,9 @@ given_back as (
     -- dated when it became known: until then the order stood
     select
         order_lines.*,
-        ordered_at as given_back_at
+        order_lines.ordered_at as given_back_at
     from order_lines
-    where amount < 0
+    where order_lines.amount < 0
     union all
     select
         order_lines.*,
@@ -116,10 +120,7 @@ judged as (
     -- the rating where there is one, else the text where it was read, else nothing, which counts as neutral
     select
         reviews.*,
-        coalesce(
-            round(2.0 * (reviews.rating - {{ lowest }}) / {{ highest - lowest }} - 1, 6),
-            review_sentiment.sentiment
-        ) as sentiment
+        coalesce({{ sentiment_of_rating }}, review_sentiment.sentiment) as sentiment
     from reviews
     left join review_sentiment on md5(reviews.review_text) = review_sentiment.text_md5
 
@@ -146,7 +147,7 @@ browsed as (
 
 activity as (
 
-    {{ purchasing_power.activity_rows('order_line', 'bought', dict(purchasing_power.given_by_user('order_lines'), **{
+    {{ purchasing_power.activity_rows('order_line', 'bought', dict(own_of_orders, **{
         'occurred_at': 'ordered_at',
         'product_id': 'product_id',
         'category': 'category',
@@ -163,7 +164,7 @@ activity as (
         'amount': '-abs(amount)',
     }) }}
     union all
-    {{ purchasing_power.activity_rows('browse_event', 'browsed', dict(purchasing_power.given_by_user('browse_events'), **{
+    {{ purchasing_power.activity_rows('browse_event', 'browsed', dict(own_of_browsing, **{
         'occurred_at': 'occurred_at',
         'product_id': 'product_id',
         'category': 'category',
@@ -174,7 +175,7 @@ activity as (
         'seconds': 'seconds',
     })) }}
     union all
-    {{ purchasing_power.activity_rows('review', 'judged', dict(purchasing_power.given_by_user('reviews'), **{
+    {{ purchasing_power.activity_rows('review', 'judged', dict(own_of_reviews, **{
         'occurred_at': 'reviewed_at',
         'product_id': 'product_id',
         'sentiment': 'sentiment',

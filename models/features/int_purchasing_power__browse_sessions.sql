@@ -1,7 +1,17 @@
 {{ config(materialized='view') }}
 
-{%- set in_session = 'partition by user_id, session_id order by occurred_at, event_id, mapping_position, product_id, event_type' -%}
+{%- set in_session -%}
+partition by user_id, session_id order by occurred_at, event_id, mapping_position, product_id, event_type
+{%- endset -%}
+{%- set previous_at = 'lag(occurred_at) over (' ~ in_session ~ ')' -%}
 {%- set gap = purchasing_power.setting('session_gap_minutes') * 60 -%}
+{%- set seconds -%}
+{%- if purchasing_power.has_input('browse_events', 'duration_seconds') -%}
+duration_seconds
+{%- else -%}
+case when starts_session = 1 or seconds_since_previous > {{ gap }} then 0 else seconds_since_previous end
+{%- endif -%}
+{%- endset -%}
 with
 
 browse_events as (
@@ -14,7 +24,7 @@ spaced as (
 
     select
         *,
-        {{ purchasing_power.seconds_between('lag(occurred_at) over (' ~ in_session ~ ')', 'occurred_at') }} as seconds_since_previous
+        {{ purchasing_power.seconds_between(previous_at, 'occurred_at') }} as seconds_since_previous
     from browse_events
 
 ),
@@ -37,11 +47,7 @@ timed as (
 
     select
         *,
-        {% if purchasing_power.has_input('browse_events', 'duration_seconds') -%}
-        duration_seconds as seconds
-        {%- else -%}
-        case when starts_session = 1 or seconds_since_previous > {{ gap }} then 0 else seconds_since_previous end as seconds
-        {%- endif %}
+        {{ seconds }} as seconds
     from sessions
 
 )

@@ -20,12 +20,12 @@ parts as (
 
     select
         'cleaning' as kind,
-        cleaning_version as version
+        cleaning_version as part_version
     from cleaning
     union all
     select
         kind,
-        model_version as version
+        model_version as part_version
     from input_models
     where newest_first = 1
 
@@ -35,9 +35,9 @@ inputs_version as (
 
     select
         substr(md5(
-            {% for kind in ['cleaning', 'sentiment', 'embedding'] -%}
-            coalesce(max(case when kind = '{{ kind }}' then version end), 'none'){{ " || ',' ||" if not loop.last }}
-            {% endfor -%}
+            coalesce(max(case when kind = 'cleaning' then part_version end), 'none')
+            || coalesce(max(case when kind = 'sentiment' then part_version end), 'none')
+            || coalesce(max(case when kind = 'embedding' then part_version end), 'none')
         ), 1, 12) as inputs_version
     from parts
 

@@ -1,4 +1,5 @@
 {%- set events_per_day = purchasing_power.setting('bot_events_per_day') -%}
+{%- set events_per_day = 'null' if events_per_day is none else events_per_day -%}
 with
 
 browse_events as (
@@ -18,7 +19,7 @@ busy_days as (
         -- a broken clock's first second is no busy day
         and occurred_at >= cast('{{ purchasing_power.setting('earliest_date') }}' as date)
     group by user_id, cast(occurred_at as date)
-    having sum(case when event_count >= 0 then event_count else 1 end) > {{ events_per_day if events_per_day is not none else 'null' }}
+    having sum(case when event_count >= 0 then event_count else 1 end) > {{ events_per_day }}
 
 ),
 

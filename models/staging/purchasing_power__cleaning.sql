@@ -7,6 +7,7 @@
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 {%- set earliest = "cast('" ~ purchasing_power.setting('earliest_date') ~ "' as date)" -%}
 {%- set number = purchasing_power.type_double() -%}
+{%- set fitted = ['relation', 'column_name', 'category', 'upper_fence', 'mean', 'median'] -%}
 with
 
 fit_window as (
@@ -21,27 +22,18 @@ fit_window as (
     ('browse_events', 'occurred_at', 'purchasing_power__browse_events'),
     ('reviews', 'reviewed_at', 'purchasing_power__reviews'),
 ] -%}
-{% set rules = purchasing_power.cleaning_rules(input_name) -%}
 known_{{ input_name }} as (
 
     select
-        {% for column in rules -%}
-        cast({{ column }} as {{ number }}) as {{ column }},
-        {% endfor -%}
-        {% if input_name == 'order_lines' -%}
-        cast(amount as {{ number }}) / nullif(coalesce(quantity, 1), 0) as unit_price,
-        category
-        {%- else -%}
-        cast(null as {{ dbt.type_string() }}) as category
-        {%- endif %}
-    from {{ ref(relation) }}
+        {{ purchasing_power.known_numbers(input_name, 'given') | join(',\n        ') }}
+    from {{ ref(relation) }} as given
     cross join fit_window
     where
-        user_id is not null
-        and {{ time_column }} >= {{ earliest }}
-        and {{ time_column }} < fit_window.fitted_before
-        and {{ purchasing_power.user_split('user_id') }} = 'train'
-        and not ({{ purchasing_power.is_test_user('user_id') }})
+        given.user_id is not null
+        and given.{{ time_column }} >= {{ earliest }}
+        and given.{{ time_column }} < fit_window.fitted_before
+        and {{ purchasing_power.user_split('given.user_id') }} = 'train'
+        and not ({{ purchasing_power.is_test_user('given.user_id') }})
 
 ),
 
@@ -87,7 +79,7 @@ rounded as (
 digest as (
 
     select
-        sum({{ purchasing_power.row_digest(['relation', 'column_name', 'category', 'upper_fence', 'mean', 'median']) }}) as fitted,
+        sum({{ purchasing_power.row_digest(fitted) }}) as fitted,
         -- without an order there is nothing to freeze yet
         count(case when column_name = 'amount' then 1 end) as amount_rows
     from rounded

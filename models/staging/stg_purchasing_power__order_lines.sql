@@ -12,7 +12,7 @@ checked as (
 
 ),
 
-{{ purchasing_power.with_cleaning('order_lines', 'checked', by_category=purchasing_power.has_category('order_lines')) }},
+{{ purchasing_power.with_cleaning('order_lines', 'checked', purchasing_power.has_category('order_lines')) }},
 
 capped as (
 

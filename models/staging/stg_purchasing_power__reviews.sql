@@ -1,7 +1,9 @@
 {{ config(materialized='view') }}
 
 {%- set lowest, highest = purchasing_power.setting('rating_scale') -%}
-{%- set known_values = purchasing_power.known_values('reviews', 'reviewed_at, review_id, mapping_position, product_id, rating, review_text') -%}
+{%- set known_values = purchasing_power.known_values(
+    'reviews', 'reviewed_at, review_id, mapping_position, product_id, rating, review_text'
+) -%}
 {%- set cleans = purchasing_power.cleaning_rules('reviews') | length > 0 -%}
 with
 
