@@ -1,0 +1,98 @@
+"""A simulated shop with a fifth of all dirt, from `simulate` to features: nothing stops the build, nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+import yaml
+from shop import FEATURES, INTEGRATION, PACKAGE, Outcome, Shop
+from simulated_shop import SimulatedShop
+
+pytestmark = pytest.mark.dbt
+
+HORIZON_DAYS = 28
+TABLES = {
+    "order_lines": ("orders", "refunds"),
+    "browse_events": ("events",),
+    "reviews": ("reviews",),
+    "products": ("products",),
+    "customers": ("customers",),
+    "exchange_rates": ("exchange_rates",),
+}
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
+    folder = tmp_path_factory.mktemp("simulated") / "shop"
+    return SimulatedShop.make(folder, 300, 200, horizon_days=HORIZON_DAYS, dirt=0.2)
+
+
+@pytest.fixture(scope="module")
+def built(simulated: SimulatedShop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Shop, Outcome]:
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("profiles.yml", "selectors.yml"):
+        shutil.copy(INTEGRATION / name, folder / name)
+    (folder / "shop").mkdir()
+    project: dict[str, Any] = {"name": "simulated_shop", "config-version": 2, "profile": "corner_shop"}
+    proposed = yaml.safe_load((simulated.folder / "purchasing_power_vars.yml").read_text(encoding="utf-8"))
+    (folder / "dbt_project.yml").write_text(yaml.safe_dump({**project, **proposed}), encoding="utf-8")
+    shop = Shop(folder)
+    shop.install(PACKAGE)
+    return shop, shop.dbt(*FEATURES)
+
+
+def count(simulated: SimulatedShop, table: str, condition: str = "true") -> int:
+    return int(simulated.value(f"select count(*) from {table} where {condition}"))
+
+
+def test_the_proposed_vars_build_without_a_warning(built: tuple[Shop, Outcome]) -> None:
+    _, outcome = built
+    assert outcome.returncode == 0, outcome.output
+    assert "WARN=0" in outcome.output
+
+
+@pytest.mark.parametrize("relation", TABLES)
+def test_each_row_is_staged_or_rejected(
+    built: tuple[Shop, Outcome], simulated: SimulatedShop, relation: str
+) -> None:
+    shop, outcome = built
+    assert outcome.returncode == 0, outcome.output
+    written = sum(count(simulated, table) for table in TABLES[relation])
+    staged = shop.sql(f"select count(*) from stg_purchasing_power__{relation}")[0][0]
+    rejected = shop.sql(
+        f"select count(*) from purchasing_power__rejected_rows where relation = '{relation}'"
+    )[0][0]
+    assert staged > 0
+    assert staged + rejected == written
+
+
+def test_the_dirt_is_found_under_its_name(built: tuple[Shop, Outcome], simulated: SimulatedShop) -> None:
+    shop, outcome = built
+    assert outcome.returncode == 0, outcome.output
+    found = set(shop.sql("select distinct relation, reason from purchasing_power__rejected_rows"))
+    for relation in ("order_lines", "browse_events", "reviews", "products", "customers"):
+        assert (relation, "duplicate") in found
+    assert count(simulated, "planted", "kind = 'test_user'") > 0
+    assert ("order_lines", "test_user") in found
+    assert (("browse_events", "bot") in found) == (count(simulated, "planted", "kind = 'bot'") > 0)
+
+
+def test_no_planted_user_is_a_user(built: tuple[Shop, Outcome], simulated: SimulatedShop) -> None:
+    shop, outcome = built
+    assert outcome.returncode == 0, outcome.output
+    planted = shop.sql(
+        "select count(*) from purchasing_power__users"
+        f" where user_id in (select customer_id from '{simulated.folder}/planted.parquet' where kind = 'test_user')"
+    )
+    assert planted == [(0,)]
+
+
+def test_other_currencies_are_converted(built: tuple[Shop, Outcome], simulated: SimulatedShop) -> None:
+    shop, outcome = built
+    assert outcome.returncode == 0, outcome.output
+    assert count(simulated, "orders", "currency <> 'EUR'") > 0
+    assert shop.sql(
+        "select count(*) from purchasing_power__rejected_rows where reason like '%currency%'"
+    ) == [(0,)]
