@@ -195,8 +195,8 @@ def test_dirt_moves_neither_the_truth_nor_the_rates(clean: SimulatedShop, dirty:
 CUSTOMERS_ONLY = "customer_id like 'c%' or customer_id is null"
 SHARES = {
     "duplicate": ("events", f"({CUSTOMERS_ONLY})", "count(*) / count(distinct event_id) - 1"),
-    "missing_customer": ("orders", "true", "avg((customer_id is null)::int)"),
-    "missing_product": ("orders", "true", "avg((product_id is null)::int)"),
+    "missing_customer": ("events", "true", "avg((customer_id is null)::int)"),
+    "missing_product": ("events", "kind not like '%search%'", "avg((product_id is null)::int)"),
     "missing_session": ("events", "true", "avg((session_id is null)::int)"),
     "missing_time": ("events", "true", 'avg(("at" is null)::int)'),
     "missing_amount": ("events", "true", "avg((seconds is null)::int)"),
