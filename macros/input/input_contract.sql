@@ -3,6 +3,8 @@
       type      text | integer | money | number | timestamp | embedding
       required  whether a mapping of the relation must give it
       key       whether it identifies a row (rows that repeat it are duplicates)
+      upper     whether the text is taken in upper case, so that case means nothing
+      not_negative  whether a number below 0 is taken for none
 -#}
 {% macro input_contract() %}
     {% set contract = {
@@ -15,7 +17,7 @@
             'quantity': {'type': 'number'},
             'amount': {'type': 'money', 'required': true},
             'discount_amount': {'type': 'money'},
-            'currency': {'type': 'text'},
+            'currency': {'type': 'text', 'upper': true},
             'cancelled_at': {'type': 'timestamp'},
         },
         'browse_events': {
@@ -25,8 +27,8 @@
             'occurred_at': {'type': 'timestamp', 'required': true},
             'event_type': {'type': 'text'},
             'product_id': {'type': 'text'},
-            'event_count': {'type': 'integer'},
-            'duration_seconds': {'type': 'number'},
+            'event_count': {'type': 'integer', 'not_negative': true},
+            'duration_seconds': {'type': 'number', 'not_negative': true},
         },
         'reviews': {
             'review_id': {'type': 'text', 'key': true},
@@ -48,7 +50,7 @@
             'signed_up_at': {'type': 'timestamp'},
         },
         'exchange_rates': {
-            'currency': {'type': 'text', 'required': true, 'key': true},
+            'currency': {'type': 'text', 'required': true, 'key': true, 'upper': true},
             'valid_from': {'type': 'timestamp', 'key': true},
             'rate': {'type': 'number', 'required': true},
         },

@@ -1,6 +1,6 @@
 {#-
     The body of an input model: the user's relation, renamed and typed to the contract.
-    A value that is not of the contract's type becomes NULL; `raw_values` (JSON, built only where it is selected) keeps
+    A value that is not of the contract's type, or below 0 where that means nothing, becomes NULL; `raw_values` (JSON, built only where it is selected) keeps
     what was written, so that staging can refuse the row without losing it.
 -#}
 {% macro input_model(input_name) %}
@@ -20,7 +20,7 @@ where 1 = 0
 select
     {% for column, spec in columns.items() -%}
     {% if column in given -%}
-    {{ purchasing_power.contract_cast('mapped.' ~ column, spec.type) }} as {{ column }},
+    {{ purchasing_power.contract_value('mapped.' ~ column, spec) }} as {{ column }},
     {% else -%}
     cast(null as {{ purchasing_power.contract_type(spec.type) }}) as {{ column }},
     {% endif -%}
@@ -39,4 +39,16 @@ from (
 union all
 {% endif %}
 {%- endfor %}
+{% endmacro %}
+
+
+{#- A mapped expression as the contract's column wants it. -#}
+{% macro contract_value(expression, spec) %}
+    {%- set value = purchasing_power.contract_cast(expression, spec.type) -%}
+    {%- if spec.upper -%}
+        {{ return('upper(' ~ value ~ ')') }}
+    {%- elif spec.not_negative -%}
+        {{ return('case when ' ~ value ~ ' >= 0 then ' ~ value ~ ' end') }}
+    {%- endif -%}
+    {{ return(value) }}
 {% endmacro %}

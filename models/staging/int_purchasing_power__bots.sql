@@ -19,7 +19,7 @@ busy_days as (
         -- a broken clock's first second is no busy day
         and occurred_at >= cast('{{ purchasing_power.setting('earliest_date') }}' as date)
     group by user_id, cast(occurred_at as date)
-    having sum(case when event_count >= 0 then event_count else 1 end) > {{ events_per_day }}
+    having sum(coalesce(event_count, 1)) > {{ events_per_day }}
 
 ),
 

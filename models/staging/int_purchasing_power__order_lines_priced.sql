@@ -30,14 +30,14 @@ rated as (
         case
             when
                 order_lines.currency is null
-                or upper(order_lines.currency) = upper('{{ purchasing_power.setting('currency') | replace("'", "''") }}')
+                or order_lines.currency = upper('{{ purchasing_power.setting('currency') | replace("'", "''") }}')
                 then 1
             else exchange_rates.rate
         end as exchange_rate
     from order_lines
     left join exchange_rates
         on
-            upper(order_lines.currency) = exchange_rates.currency
+            order_lines.currency = exchange_rates.currency
             and (exchange_rates.valid_from is null or order_lines.ordered_at >= exchange_rates.valid_from)
             and (exchange_rates.valid_until is null or order_lines.ordered_at < exchange_rates.valid_until)
 

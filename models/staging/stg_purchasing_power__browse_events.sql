@@ -12,23 +12,7 @@ checked as (
 
 ),
 
-positive as (
-
-    -- a negative count or duration is taken for one that was not given
-    select
-        {% for column in purchasing_power.input_contract()['browse_events'] -%}
-        {% if column in ('event_count', 'duration_seconds') -%}
-        case when {{ column }} >= 0 then {{ column }} end as {{ column }},
-        {% else -%}
-        {{ column }},
-        {% endif -%}
-        {% endfor -%}
-        mapping_position
-    from checked
-
-),
-
-{{ purchasing_power.with_cleaning('browse_events', 'positive') }},
+{{ purchasing_power.with_cleaning('browse_events', 'checked') }},
 
 capped as (
 

@@ -11,11 +11,11 @@ checked as (
 periods as (
 
     select
-        upper(currency) as currency,
+        currency,
         rate,
         valid_from,
-        row_number() over (partition by upper(currency) order by valid_from asc nulls first, rate desc) as period,
-        lead(valid_from) over (partition by upper(currency) order by valid_from asc nulls first, rate desc) as next_from
+        row_number() over (partition by currency order by valid_from nulls first, rate desc) as period,
+        lead(valid_from) over (partition by currency order by valid_from nulls first, rate desc) as next_from
     from checked
     where rejection_reason is null
 
