@@ -1,7 +1,8 @@
 {#-
     The cleaning parameters of one relation's columns, over the rows of a CTE (columns as named, and category): a select of
     (relation, column_name, category, row_count, upper_fence, mean, median), one row a column over all rows (category NULL)
-    and one a category that has enough rows to speak for itself. `derived` names columns of the CTE that only want a median.
+    and one a category that has enough rows to speak for itself. `derived` names columns of the CTE that only want a median,
+    for which fewer rows do.
     Fences look at sizes, the sign apart; means and medians leave out what was given back.
 -#}
 {% macro fitted_parameters(input_name, rows, derived=[]) %}
@@ -36,7 +37,7 @@ having
     count({{ column }}) > 0
     and (
         grouping(category) = 1
-        or (category is not null and count({{ column }}) >= {{ purchasing_power.rows_to_speak_for_a_category() }})
+        or (category is not null and count({{ column }}) >= {{ purchasing_power.rows_to_speak_for_a_category(column in derived) }})
     )
 {{ 'union all' if not loop.last }}
 {%- endfor %}
@@ -49,9 +50,9 @@ having
 {% endmacro %}
 
 
-{#- Quartiles of fewer rows wander; the parameters of all rows hold instead. -#}
-{% macro rows_to_speak_for_a_category() %}
-    {{ return(100) }}
+{#- Of fewer rows a median, and sooner a quartile, wanders; the parameters of all rows hold instead. -#}
+{% macro rows_to_speak_for_a_category(median_alone) %}
+    {{ return(10 if median_alone else 100) }}
 {% endmacro %}
 
 
