@@ -148,7 +148,6 @@ SETTINGS = {
     "event_types, twice": (["View", "view"], "write each type once, upper and lower case are the same."),
     "earliest_date": ("soon", 'purchasing_power__earliest_date is "soon": write a date as YYYY-MM-DD.'),
     "validation_share": (0.9, "write a share of users above 0 and at most 0.5."),
-    "rating_scale": ([5], "write the lowest and the highest rating as two numbers, such as [1, 5]."),
     "embedding_channels": (0, "write a whole number of at least 1."),
     "tier_names": (["one"], "write a list of at least 2 different names."),
     "event_types": ("view", "write a list of at least 0 different names."),
@@ -170,6 +169,14 @@ SETTINGS = {
     "extra_channels, taken": (
         [{"name": "spend", "input": "browse_events", "expression": "hits"}],
         'purchasing_power__extra_channels[0].name is "spend": write a name',
+    ),
+    "extra_channels, a name of the feature SQL": (
+        [{"name": "step_on", "input": "browse_events", "expression": "hits"}],
+        'purchasing_power__extra_channels[0].name is "step_on": write a name',
+    ),
+    "extra_channels, context of that name": (
+        [{"name": "active_steps", "input": "browse_events", "expression": "hits"}],
+        'purchasing_power__extra_channels[0].name is "active_steps": write a name',
     ),
     "extra_channels, misspelt": (
         [{"name": "pages", "input": "browse_events", "expression": "hitz"}],
