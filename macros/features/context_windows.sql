@@ -39,7 +39,12 @@ points as (
         case when {{ channel }} > 0 then step_on end as {{ purchasing_power.step_with(channel) }},
         {% endfor -%}
         {% for channel in purchasing_power.channel_catalogue() -%}
+        {% if channel.mean_of -%}
+        -- a mean's sum leaves out the steps that its count does
+        case when {{ channel.mean_of }} > 0 then {{ channel.name }} end as {{ channel.name }},
+        {% else -%}
         {{ channel.name }},
+        {% endif -%}
         {% endfor -%}
         cast(null as date) as first_seen_on
     from steps
