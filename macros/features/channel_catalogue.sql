@@ -132,7 +132,7 @@
         {
             'name': 'days_since_previous_order', 'group': 'recency', 'transform': 'log1p', 'requires': ['order_lines'], 'level': 'step',
             'sql': "days_since_previous_order",
-            'description': 'Days since the step with an order before; 0 when there is none.',
+            'description': 'Days from the step with an order before to this one; 0 in a step without an order and in the first that has one.',
         },
         {
             'name': 'weekday_sin', 'group': 'season', 'transform': 'identity', 'requires': [], 'level': 'step',
@@ -147,12 +147,12 @@
         {
             'name': 'hour_sin', 'group': 'season', 'transform': 'identity', 'requires': [],
             'sql': "avg(cast(round(sin(extract(hour from occurred_at) * 0.2617993877991494), 8) as decimal(28, 8)))",
-            'description': 'Sine of the hour of the day, UTC (2 pi / 24 radians an hour): mean of the rows.',
+            'description': 'Sine of the hour of the day, UTC (2 pi / 24 radians an hour), to eight places: mean of the rows.',
         },
         {
             'name': 'hour_cos', 'group': 'season', 'transform': 'identity', 'requires': [],
             'sql': "avg(cast(round(cos(extract(hour from occurred_at) * 0.2617993877991494), 8) as decimal(28, 8)))",
-            'description': 'Cosine of the hour of the day: mean of the rows.',
+            'description': 'Cosine of the hour of the day, to eight places: mean of the rows.',
         },
     ]) %}
 
@@ -167,7 +167,7 @@
         {% do entries.append({
             'name': column ~ '_missing', 'group': 'missing', 'transform': 'log1p', 'requires': [],
             'sql': 'count(case when is_' ~ column ~ '_missing then 1 end)',
-            'description': 'Rows in which ' ~ column ~ ' was missing.',
+            'description': 'Rows in which ' ~ column ~ ' was missing; what was given back is not counted.',
         }) %}
     {% endfor %}
 

@@ -65,7 +65,7 @@
                 {% do entries.append({
                     'name': channel.name ~ '_' ~ days ~ 'd', 'group': channel.group, 'transform': channel.transform,
                     'sql': 'coalesce(sum(' ~ channel.name ~ ') / nullif(count(' ~ purchasing_power.step_with(channel.mean_of) ~ '), 0), 0)',
-                    'window': [days, 0], 'description': words ~ ', mean of the steps that have one.',
+                    'window': [days, 0], 'description': words ~ (', mean of the steps.' if channel.mean_of == 'step_index' else ', mean of the steps that have one.'),
                 }) %}
             {% else %}
                 {% do entries.append({
@@ -144,12 +144,12 @@
         {
             'name': 'order_gap_variation', 'group': 'recency', 'transform': 'log1p',
             'sql': 'case when order_gaps >= 2 then sqrt(greatest(1.0 * order_gap_square_total / order_gaps - (1.0 * order_gap_total / order_gaps) * (1.0 * order_gap_total / order_gaps), 0)) / (1.0 * order_gap_total / order_gaps) else 1 end',
-            'description': 'Coefficient of variation of the days between orders; 1 where there are not two gaps.',
+            'description': 'Coefficient of variation of the days between steps with an order, gaps of 0 days left out; 1 where there are not two gaps.',
         },
         {
             'name': 'overdue', 'group': 'recency', 'transform': 'log1p',
             'sql': 'case when orders_total > 1 then days_between(last_order_on, anchor_on) / greatest(days_between(first_order_on, last_order_on) / (orders_total - 1.0), 1) else 1 end',
-            'description': 'Days since the newest order, in units of the mean days between orders; 1 where there are not two.',
+            'description': 'Days since the newest order, in units of the mean days between orders, which count as 1 at least; 1 where there are not two.',
         },
         {
             'name': 'spend_trend', 'group': 'spend', 'transform': 'identity',
