@@ -2,7 +2,7 @@
 
 dbt needs seconds to start; a property test needs many shops. So dbt renders the models of `models/input`, `staging` and
 `features`, and DuckDB runs what it rendered in dbt's order: views as views, the others as tables, and incremental models as
-their first run or as a later one.
+their first run or as a later one. What the models in Python make is not computed, but given.
 """
 
 from __future__ import annotations
@@ -22,6 +22,22 @@ import yaml
 
 PACKAGE = Path(__file__).parents[2]
 LAYERS = ("input", "staging", "features")
+# What is compared, and so what is compiled, with all that it reads.
+COMPARED = (
+    "purchasing_power__rejected_rows",
+    "purchasing_power__settings",
+    "purchasing_power__training_sequences",
+)
+# What the models in Python leave behind for the SQL, and the models that only prepare it.
+MODEL_OUTPUTS = {
+    "int_purchasing_power__review_sentiment": pa.schema(
+        [("text_md5", pa.string()), ("sentiment", pa.float64()), ("model_version", pa.string())]
+    ),
+    "int_purchasing_power__product_factors": pa.schema(
+        [("product_id", pa.string()), ("factors", pa.list_(pa.float32())), ("model_version", pa.string())]
+    ),
+}
+NOT_BUILT = {*MODEL_OUTPUTS, "int_purchasing_power__text_sentiment", "int_purchasing_power__texts_to_read"}
 DATABASE = "warehouse"
 INPUT_SCHEMA = "shop"
 
@@ -100,6 +116,8 @@ def _compiled(folder: Path, variables: Mapping[str, Any]) -> dict[str, tuple[str
         "dbt.cli.main",
         "compile",
         "--quiet",
+        "--select",
+        *(f"+{name}" for name in COMPARED),
         "--no-use-colors",
         "--vars",
         json.dumps(dict(variables)),
@@ -111,8 +129,9 @@ def _compiled(folder: Path, variables: Mapping[str, Any]) -> dict[str, tuple[str
     compiled = {}
     for result in results:
         node = nodes.get(result["unique_id"], {"resource_type": "operation"})
-        if node["resource_type"] != "model":
+        if node["resource_type"] != "model" or node["name"] in NOT_BUILT:
             continue
+        assert node["language"] == "sql", f"{node['name']} is a Python model: its rows must be given"
         compiled[node["name"]] = (node["config"]["materialized"], result["compiled_code"])
     return compiled
 
@@ -127,6 +146,7 @@ class Warehouse:
         self._connection.execute(f"attach ':memory:' as {DATABASE}")
         self._connection.execute(f"use {DATABASE}")
         self._connection.execute(f"create schema {INPUT_SCHEMA}")
+        self.give()
 
     def __enter__(self) -> Warehouse:
         return self
@@ -138,6 +158,22 @@ class Warehouse:
         """Puts raw tables into the schema that the mappings name, in the place of those that are there."""
         for name, table in tables.items():
             self._create(f"{INPUT_SCHEMA}.{name}", table)
+
+    def give(
+        self,
+        text_sentiment: Mapping[str, float] | None = None,
+        product_factors: Mapping[str, list[float]] | None = None,
+    ) -> None:
+        """Puts in place what the models in Python would have made; nothing where there is no input model.
+
+        Args:
+            text_sentiment: MD5 of a text -> its sentiment.
+            product_factors: product id -> its factors.
+        """
+        rows = ((text_sentiment or {}).items(), (product_factors or {}).items())
+        for (name, schema), given in zip(MODEL_OUTPUTS.items(), rows, strict=True):
+            records = [dict(zip(schema.names, (*row, "given"), strict=True)) for row in given]
+            self._create(name, pa.Table.from_pylist(records, schema))
 
     def build(self) -> None:
         """Runs every model, as `dbt run` would."""

@@ -340,6 +340,7 @@ class _Maker:
 
     def _time(self, moment: dt.datetime, *, junk: bool = True) -> Cell:
         """A moment in one of the ways in which exports write it, with or without an offset."""
+        moment = moment.replace(microsecond=0)
         local = moment.replace(tzinfo=dt.UTC).astimezone(ZoneInfo("Europe/Berlin"))
         spellings = [
             moment.isoformat(),

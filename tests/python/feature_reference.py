@@ -47,6 +47,7 @@ def reference(
     variables: Mapping[str, Any],
     frozen: Cleaning | None = None,
     text_sentiment: Mapping[str, float] | None = None,
+    product_factors: Mapping[str, list[float]] | None = None,
 ) -> Reference:
     """Computes every table from scratch.
 
@@ -55,13 +56,14 @@ def reference(
         variables: dbt vars with their prefix.
         frozen: cleaning parameters that were fitted before and hold.
         text_sentiment: MD5 of a review's text -> its sentiment from -1 to 1, for reviews without a rating.
+        product_factors: product id -> the factors of its embedding.
     """
     settings = Settings.from_vars(variables)
     staged = stage(inputs, settings, frozen)
     catalogue = channels(settings)
     steps = {
         user_id: measured(own, catalogue)
-        for user_id, own in user_steps(staged, settings, text_sentiment).items()
+        for user_id, own in user_steps(staged, settings, text_sentiment, product_factors).items()
     }
     bare = {user_id: [step for step, _ in own] for user_id, own in steps.items()}
     everybody = users(staged, bare, settings)

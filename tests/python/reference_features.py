@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from statistics import fmean, pstdev
 from typing import Any
 
@@ -22,13 +23,26 @@ from reference_settings import Settings
 from reference_staging import Row, Staged, unit_price
 
 NO_MONEY = Decimal(0)
+EVERY_STEP = "every step"
 COUNTERS = {"order_lines": "order_lines", "browse_events": "browse_events", "reviews": "reviews"}
-SUMMED_OR_AVERAGED = ("browsing", "reviews", "price_level", "variety", "refunds", "missing", "extra")
+SUMMED_OR_AVERAGED = (
+    "browsing",
+    "reviews",
+    "price_level",
+    "variety",
+    "refunds",
+    "missing",
+    "embedding",
+    "extra",
+)
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel of the catalogue: `mean_of` names the channel above 0 in the steps over which a mean is taken."""
+    """A channel of the catalogue.
+
+    `mean_of` names the channel above 0 in the steps over which a mean is taken, EVERY_STEP takes it over all of them.
+    """
 
     name: str
     group: str
@@ -110,9 +124,13 @@ def _usual_price(staged: Staged, relation: str, column: str, category: str | Non
 
 
 def user_steps(
-    staged: Staged, settings: Settings, text_sentiment: Mapping[str, float] | None = None
+    staged: Staged,
+    settings: Settings,
+    text_sentiment: Mapping[str, float] | None = None,
+    product_factors: Mapping[str, list[float]] | None = None,
 ) -> dict[str, list[Step]]:
     """Every user's steps in time."""
+    factors = product_factors or {}
     end = dt.datetime.combine(staged.as_of, dt.time())
     products = {row["product_id"]: row for row in staged.rows["products"]}
     happened: dict[str, list[tuple[str, Row]]] = defaultdict(list)
@@ -126,7 +144,13 @@ def user_steps(
             continue
         price = unit_price(line)
         usual = _usual_price(staged, "order_lines", "unit_price", line["category"])
-        happened[line["user_id"]].append(("lines", line | {"price_level": _price_level(price, usual)}))
+        happened[line["user_id"]].append(
+            (
+                "lines",
+                line
+                | {"price_level": _price_level(price, usual), "factors": factors.get(line["product_id"])},
+            )
+        )
         cancelled_at = line["cancelled_at"]
         # Money comes back on the day on which that became known, and not before it was paid.
         if line["amount"] > 0 and cancelled_at is not None and max(cancelled_at, at) < end:
@@ -147,6 +171,7 @@ def user_steps(
                         "at": event["occurred_at"],
                         "event_type": (event["event_type"] or "view").lower(),
                         "category": product.get("category"),
+                        "factors": factors.get(event["product_id"]),
                         "price_level": _price_level(product.get("list_price"), usual),
                     },
                 )
@@ -196,7 +221,8 @@ def _mean(values: Iterable[float | None]) -> float:
 def _entropy(rows: Iterable[Row]) -> float:
     counts = Counter(row["category"] for row in rows if row["category"] is not None)
     total = sum(counts.values())
-    return -sum(count / total * math.log(count / total) for count in counts.values()) if total else 0.0
+    entropy = -sum(count / total * math.log(count / total) for count in counts.values()) if total else 0.0
+    return abs(round(entropy, 6))
 
 
 def _event_channel(event_type: str) -> str:
@@ -216,6 +242,12 @@ def _of_type(event_type: str) -> Callable[[Step], int]:
 def _missing(column: str) -> Callable[[Step], int]:
     return lambda step: sum(
         row.get(f"is_{column}_missing", False) for row in (*step.lines, *step.events, *step.reviews)
+    )
+
+
+def _factor(number: int) -> Callable[[Step], float]:
+    return lambda step: _mean(
+        row["factors"][number - 1] for row in (*step.lines, *step.events) if row["factors"] is not None
     )
 
 
@@ -304,8 +336,16 @@ def channels(settings: Settings) -> list[Channel]:
         Channel("days_since_previous_order", "recency", ("order_lines",), lambda step: step.days_since_previous_order),
         Channel("weekday_sin", "season", (), lambda step: math.sin(step.on.weekday() * week)),
         Channel("weekday_cos", "season", (), lambda step: math.cos(step.on.weekday() * week)),
-        Channel("hour_sin", "season", (), lambda step: fmean(math.sin(at.hour * day) for at in step.moments)),
-        Channel("hour_cos", "season", (), lambda step: fmean(math.cos(at.hour * day) for at in step.moments)),
+        Channel("hour_sin", "season", (), lambda step: fmean(
+            round(math.sin(at.hour * day), 8) for at in step.moments
+        )),
+        Channel("hour_cos", "season", (), lambda step: fmean(
+            round(math.cos(at.hour * day), 8) for at in step.moments
+        )),
+        *(
+            Channel(f"embedding_{number}", "embedding", ("products.embedding",), _factor(number), EVERY_STEP)
+            for number in range(1, settings.embedding_channels + 1)
+        ),
         *(Channel(f"{column}_missing", "missing", (), _missing(column)) for column in settings.missing_indicators),
         *(
             Channel(
@@ -428,11 +468,15 @@ def context(
                 if channel.mean_of is None:
                     found[f"{channel.name}_{days}d"] = _sum(row[channel.name] for row in rows)
                 elif days != 7:
-                    having = [row[channel.name] for row in rows if row[channel.mean_of] > 0]
+                    having = [
+                        row[channel.name]
+                        for row in rows
+                        if channel.mean_of == EVERY_STEP or row[channel.mean_of] > 0
+                    ]
                     found[f"{channel.name}_{days}d"] = _mean(having)
 
     ordered_on = [step.on for step, values in past if values["orders"] > 0]
-    gaps = [(later - earlier).days for earlier, later in itertools.pairwise(ordered_on) if later > earlier]
+    gaps = [(later - earlier).days for earlier, later in pairwise(ordered_on) if later > earlier]
     between = (ordered_on[-1] - ordered_on[0]).days / (ever["orders"] - 1) if ever["orders"] > 1 else None
     since_order = (anchor_on - ordered_on[-1]).days if ordered_on else None
     last_year, quarter = window(365), window(91)

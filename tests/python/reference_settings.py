@@ -45,6 +45,7 @@ class Settings:
     validation_share: float = 0.15
     rating_scale: list[float] = field(default_factory=lambda: [1, 5])
     session_gap_minutes: int = 30
+    embedding_channels: int = 4
     bot_events_per_day: int | None = 1000
     test_users: list[str] = field(default_factory=list)
     test_user_patterns: list[str] = field(default_factory=list)

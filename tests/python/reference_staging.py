@@ -34,7 +34,7 @@ WITHIN_AN_INSTANT = {
     "reviews": ("review_id", "product_id", "rating", "review_text"),
 }
 MONEY = {"amount", "discount_amount"}
-FEWEST_ROWS_OF_A_CATEGORY = 100
+FEWEST_ROWS_FOR_A_FENCE, FEWEST_ROWS_FOR_A_PRICE = 100, 10
 
 
 @dataclass(frozen=True)
@@ -346,7 +346,8 @@ def _fitted(
         for row in known:
             by_category[row.get("category")].append(row[column])
         for category, values in by_category.items():
-            if category is not None and len(values) >= FEWEST_ROWS_OF_A_CATEGORY:
+            fewest = FEWEST_ROWS_FOR_A_PRICE if rule is None else FEWEST_ROWS_FOR_A_FENCE
+            if category is not None and len(values) >= fewest:
                 cleaning[relation, column, category] = parameters_of(values, rule)
 
     for relation, rows in logs.items():

@@ -1,0 +1,316 @@
+"""The feature SQL against an independent implementation, on many generated dirty shops; and what must hold on any shop.
+
+dbt compiles the models once a set of vars (about 10 s); DuckDB then builds each shop in half a second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from compiled_features import CompiledFeatures, Warehouse
+from dirty_shop import COLUMNS, DirtyShop, dirty_shop, mapping
+from feature_reference import Reference, reference
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from reference_staging import Cleaning, Parameters
+
+pytestmark = pytest.mark.dbt
+
+REASONS_WITH_DIRT = {
+    "missing_user_id", "missing_product_id", "missing_currency", "test_user", "invalid_ordered_at", "invalid_occurred_at",
+    "invalid_reviewed_at", "invalid_amount", "invalid_rate", "before_earliest_date", "after_as_of_date", "bot",
+    "unknown_currency", "duplicate",
+}  # fmt: skip
+BASE = {
+    "purchasing_power__horizon_days": 14,
+    "purchasing_power__anchor_limit": 5,
+    "purchasing_power__currency": "EUR",
+    "purchasing_power__test_users": ["qa-1"],
+    "purchasing_power__test_user_patterns": ["test%"],
+}
+VARIABLES: dict[str, dict[str, Any]] = {
+    "defaults": {**BASE, "purchasing_power__inputs": mapping()},
+    "every_rule": {
+        **BASE,
+        "purchasing_power__inputs": mapping(without=("browse_events.duration_seconds",)),
+        "purchasing_power__horizon_days": 28,
+        "purchasing_power__event_types": ["view", "cart", "корзина"],
+        "purchasing_power__fills": {
+            "amount": "group_median",
+            "quantity": "nearest",
+            "discount_amount": "mean",
+            "event_count": "median",
+        },
+        "purchasing_power__outliers": {
+            "amount": {"factor": 1.5},
+            "quantity": {"action": "reject"},
+            "discount_amount": {"method": "quantile", "quantile": 0.9},
+            "event_count": {"action": "reject"},
+        },
+        "purchasing_power__missing_indicators": ["amount", "quantity", "event_count"],
+        "purchasing_power__seasonal_features": True,
+        "purchasing_power__extra_channels": [
+            {"name": "points", "input": "order_lines", "expression": "points", "fill": "nearest"},
+            {
+                "name": "scrolled",
+                "input": "browse_events",
+                "expression": "scrolled",
+                "aggregate": "avg",
+                "fill": "mean",
+            },
+            {
+                "name": "helpful",
+                "input": "reviews",
+                "expression": "helpful",
+                "aggregate": "max",
+                "fill": 2,
+            },
+        ],
+    },
+    "weeks": {
+        **BASE,
+        "purchasing_power__inputs": mapping(),
+        "purchasing_power__step_grain": "week",
+        "purchasing_power__outliers": {"amount": {"action": "flag"}},
+    },
+    "events": {**BASE, "purchasing_power__inputs": mapping(), "purchasing_power__step_grain": "event"},
+    "orders_alone": {
+        **BASE,
+        "purchasing_power__inputs": mapping(
+            "order_lines",
+            without=("order_lines.order_line_id", "order_lines.order_id", "order_lines.currency"),
+        ),
+    },
+}
+VARIABLES["every_rule"]["purchasing_power__embedding_channels"] = 2
+VARIABLES["every_rule"]["purchasing_power__inputs"]["products"]["columns"]["embedding"] = "[1.0]"
+# What the models in Python would have read; they are not what is compared here.
+MODEL_OUTPUTS: dict[str, dict[str, Any]] = {
+    "every_rule": {
+        "text_sentiment": {
+            hashlib.md5(text.encode()).hexdigest(): sentiment
+            for text, sentiment in {"bon": 0.5, "never again": -0.8125}.items()
+        },
+        "product_factors": {f"p{number}": [number / 64, -1.5 + number % 7] for number in range(0, 130, 2)},
+    }
+}
+Compile = Callable[[str], CompiledFeatures]
+SHOPS = {
+    "seed": st.integers(0, 10_000),
+    "users": st.integers(6, 40),
+    "days": st.sampled_from([60, 150, 420]),
+    "dirt": st.sampled_from([0.0, 0.05, 0.2, 0.6]),
+}
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
+    """The models under one of VARIABLES, compiled when first asked for."""
+    known: dict[str, CompiledFeatures] = {}
+
+    def compile_once(name: str) -> CompiledFeatures:
+        if name not in known:
+            known[name] = CompiledFeatures.compile(
+                tmp_path_factory.mktemp(name), VARIABLES[name], later_runs=name == "defaults"
+            )
+        return known[name]
+
+    return compile_once
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+@settings(
+    max_examples=4,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    # A smaller seed is no simpler shop, so nothing is shrunk.
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(**SHOPS)
+def test_every_table_equals_the_reference(
+    compiled: Compile, name: str, seed: int, users: int, days: int, dirt: float
+) -> None:
+    shop = dirty_shop(seed, users, days, dirt)
+    outputs = MODEL_OUTPUTS.get(name, {})
+    with Warehouse(compiled(name)) as warehouse:
+        warehouse.load(shop.written())
+        warehouse.give(**outputs)
+        warehouse.build()
+        assert differences(warehouse, reference(shop.meant(), VARIABLES[name], **outputs)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "seen_in"),
+    [
+        ("sum(amount)", "sum(abs(amount))", "spend"),
+        ("sum(discount_amount)", "max(discount_amount)", "discount"),
+        ("count(distinct case when activity = 'order_line' then category", "count(case when activity = 'order_line' then category", "categories_bought"),
+        ("/ sum(line_count)", "/ count(line_count)", "category_entropy"),
+        ("> 1800", "> 1900", "sessions"),
+        ("(reviews.rating - 1)", "(reviews.rating - 2)", "sentiment"),
+        ("lag(step_on)", "first_value(step_on)", "days_since_previous_step"),
+        ("extract(hour from occurred_at)", "extract(minute from occurred_at)", "hour_sin"),
+        ("interval '91 days' preceding", "interval '90 days' preceding", "spend_91d"),
+        ("order_gaps >= 2", "order_gaps >= 3", "order_gap_variation"),
+        ("percentile_cont(0.25)", "percentile_cont(0.3)", "cleaning"),
+    ],
+)  # fmt: skip
+def test_a_change_of_the_sql_is_seen(compiled: Compile, old: str, new: str, seen_in: str) -> None:
+    shop = dirty_shop(seed=5, users=30, days=150, dirt=0.2)
+    expected = reference(shop.meant(), VARIABLES["defaults"])
+    found = []
+    for features in (compiled("defaults"), compiled("defaults").changed(old, new)):
+        with Warehouse(features) as warehouse:
+            warehouse.load(shop.written())
+            warehouse.build()
+            found.append(differences(warehouse, expected))
+    assert found[0] == []
+    assert any(seen_in in difference for difference in found[1])
+
+
+@pytest.mark.parametrize("dirt", [0.0, 0.2, 0.9])
+def test_nothing_is_lost(compiled: Compile, dirt: float) -> None:
+    shop = dirty_shop(seed=3, dirt=dirt)
+    with Warehouse(compiled("defaults")) as warehouse:
+        warehouse.load(shop.written())
+        warehouse.build()
+        for relation in COLUMNS:
+            staged, refused = (
+                warehouse.rows(query)[0]["n"]
+                for query in (
+                    f"select count(*) as n from stg_purchasing_power__{relation}",
+                    f"select count(*) as n from purchasing_power__rejected_rows where relation = '{relation}'",
+                )
+            )
+            assert staged + refused == len(shop.rows[relation]), relation
+        reasons = {
+            row["reason"] for row in warehouse.rows("select reason from purchasing_power__rejected_rows")
+        }
+    expected = REASONS_WITH_DIRT if dirt else {"test_user", "after_as_of_date"}
+    assert reasons <= expected
+    assert dirt < 0.5 or reasons == expected
+
+
+@pytest.mark.parametrize("name", ["defaults", "every_rule"])
+def test_the_order_of_rows_leaves_no_trace(compiled: Compile, name: str) -> None:
+    shop = dirty_shop(seed=7, dirt=0.4)
+    tables = []
+    for twin in (shop, shop.shuffled(seed=1)):
+        with Warehouse(compiled(name)) as warehouse:
+            warehouse.load(twin.written())
+            warehouse.build()
+            tables.append({table: _sorted_rows(warehouse, table) for table in warehouse.tables()})
+    for table, rows in tables[0].items():
+        assert rows == tables[1][table], table
+
+
+def test_five_daily_loads_equal_one_load_of_them_all(compiled: Compile) -> None:
+    shop = dirty_shop(seed=11, users=30, dirt=0.2)
+    daily = Warehouse(compiled("defaults"))
+    with daily, Warehouse(compiled("defaults")) as at_once:
+        for day in range(1, 6):
+            daily.load(_known_on(shop, day).written())
+            daily.build()
+            if day == 1:
+                frozen = _cleaning(daily)
+        at_once.load(shop.written())
+        at_once.inherit(daily)
+        at_once.build()
+        for table in daily.tables():
+            assert _sorted_rows(daily, table) == _sorted_rows(at_once, table), table
+        assert _cleaning(daily) == frozen
+        expected = reference(shop.meant(), VARIABLES["defaults"], frozen=frozen)
+        assert differences(daily, expected) == []
+
+
+# ---------------------------------------------------------------- comparison
+
+
+def differences(warehouse: Warehouse, expected: Reference) -> list[str]:
+    """What the warehouse holds otherwise than the reference says, a line a difference; the first of each column."""
+    found = [
+        *_refusals(warehouse, expected),
+        *_compare("cleaning", _as_values(_cleaning(warehouse)), _as_values(expected.staged.cleaning), 2e-6),
+    ]
+    for table, keys, values in (
+        ("user_steps", ("user_id", "step_index"), expected.steps),
+        ("anchors", ("user_id", "anchor_on"), expected.anchors),
+    ):
+        given = {
+            tuple(row.pop(key) for key in keys): row
+            for row in warehouse.rows(f"select * from purchasing_power__{table}")
+        }
+        found.extend(_compare(table, given, values, 1e-9))
+    users = {row.pop("user_id"): row for row in warehouse.rows("select * from purchasing_power__users")}
+    found.extend(_compare("users", users, expected.users, 0))
+    return found
+
+
+def _refusals(warehouse: Warehouse, expected: Reference) -> Iterable[str]:
+    given = Counter(
+        (row["relation"], row["row_key"], row["reason"])
+        for row in warehouse.rows("select relation, row_key, reason from purchasing_power__rejected_rows")
+    )
+    wanted = Counter(
+        (relation, row[COLUMNS[relation][0]], row["reason"])
+        for relation, rows in expected.staged.refused.items()
+        for row in rows
+    )
+    if given != wanted:
+        yield f"rejected_rows: too many {given - wanted}, too few {wanted - given}"
+
+
+def _cleaning(warehouse: Warehouse) -> Cleaning:
+    return {
+        (row["relation"], row["column_name"], row["category"]): Parameters(
+            row["row_count"], row["upper_fence"], row["mean"], row["median"]
+        )
+        for row in warehouse.rows("select * from purchasing_power__cleaning")
+    }
+
+
+def _as_values(cleaning: Cleaning) -> dict[Any, dict[str, Any]]:
+    return {key: vars(parameters) for key, parameters in cleaning.items()}
+
+
+def _compare(
+    table: str, given: dict[Any, dict[str, Any]], wanted: dict[Any, dict[str, Any]], tolerance: float
+) -> list[str]:
+    if given.keys() != wanted.keys():
+        extra, missing = list(given.keys() - wanted.keys())[:3], list(wanted.keys() - given.keys())[:3]
+        return [f"{table}: rows {extra} too many, {missing} too few"]
+    found: dict[str, str] = {}
+    for key, row in given.items():
+        for column in row.keys() | wanted[key].keys():
+            if column not in row or column not in wanted[key]:
+                found[column] = f"{table}.{column} is on one side only"
+            elif not _agree(row[column], wanted[key][column], tolerance):
+                found.setdefault(
+                    column, f"{table}.{column} at {key}: {row[column]}, not {wanted[key][column]}"
+                )
+    return sorted(found.values())
+
+
+def _agree(given: Any, wanted: Any, tolerance: float) -> bool:
+    """Counts, money, dates and texts exactly; ratios within the tolerance."""
+    if isinstance(wanted, float) and given is not None:
+        return math.isclose(given, wanted, rel_tol=tolerance, abs_tol=max(tolerance, 1e-9))
+    return bool(given == wanted)
+
+
+def _sorted_rows(warehouse: Warehouse, table: str) -> list[str]:
+    return sorted(repr(tuple(row.values())) for row in warehouse.rows(f"select * from {table}"))
+
+
+def _known_on(shop: DirtyShop, day: int) -> DirtyShop:
+    """What had arrived by one of five days: every row on some day, whatever its date, so most of it late."""
+    return shop.known_on(
+        {name: [1 + position % 5 for position in range(len(rows))] for name, rows in shop.rows.items()}, day
+    )
