@@ -14,8 +14,8 @@ periods as (
         currency,
         rate,
         valid_from,
-        row_number() over (partition by currency order by valid_from nulls first, rate desc) as period,
-        lead(valid_from) over (partition by currency order by valid_from nulls first, rate desc) as next_from
+        row_number() over (partition by currency order by valid_from nulls first) as period,
+        lead(valid_from) over (partition by currency order by valid_from nulls first) as next_from
     from checked
     where rejection_reason is null
 
