@@ -9,7 +9,7 @@
     {% elif name == 'outliers' %}
         {% for column, rule in value.items() if rule is not mapping %}
             {{ purchasing_power.refuse_config(
-                where ~ '.' ~ column, 'is ' ~ tojson(rule) ~ ': write {method: iqr, factor: 3, action: cap} or parts of it.'
+                where ~ '.' ~ column, 'is ' ~ tojson(rule) ~ ': write {method: iqr, factor: 2, action: cap} or parts of it.'
             ) }}
         {% endfor %}
     {% elif name == 'rating_scale' and (

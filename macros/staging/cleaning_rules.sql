@@ -4,10 +4,11 @@
                 user's latest earlier row that has one) | reject | a number
       outliers  method: iqr | quantile | none; action: cap | reject | flag; factor (times the interquartile range, on the
                 log scale) or quantile
-    An iqr fence is never below ten times the upper quartile: a shop with one price has no outlier at two pieces.
+    An iqr fence is never below five times the upper quartile of a category, and ten times that of all rows, which stand for
+    categories of all kinds: a shop with one price has no outlier at two pieces.
 -#}
 {% macro cleaning_rules(input_name) %}
-    {% set outliers = {'method': 'iqr', 'factor': 3, 'quantile': 0.999, 'action': 'cap'} %}
+    {% set outliers = {'method': 'iqr', 'factor': 2, 'quantile': 0.999, 'action': 'cap'} %}
     {% set defaults = {
         'order_lines': {'amount': 'reject', 'quantity': 1, 'discount_amount': 'zero'},
         'browse_events': {'event_count': 1, 'duration_seconds': 'zero'},

@@ -20,7 +20,7 @@ select
             (1 + {{ fence.factor }}) * ln(1 + {{ purchasing_power.size_percentile(column, 0.75) }})
             - {{ fence.factor }} * ln(1 + {{ purchasing_power.size_percentile(column, 0.25) }})
         ) - 1,
-        10 * {{ purchasing_power.size_percentile(column, 0.75) }}
+        case when grouping(category) = 1 then 10 else 5 end * {{ purchasing_power.size_percentile(column, 0.75) }}
     ) as upper_fence,
     {% elif fence.method == 'quantile' -%}
     {{ purchasing_power.size_percentile(column, fence.quantile) }} as upper_fence,

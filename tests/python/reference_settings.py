@@ -14,7 +14,7 @@ DEFAULT_FILLS = {
     "browse_events": {"event_count": 1, "duration_seconds": "zero"},
     "reviews": {},
 }
-DEFAULT_OUTLIERS = {"method": "iqr", "factor": 3, "quantile": 0.999, "action": "cap"}
+DEFAULT_OUTLIERS = {"method": "iqr", "factor": 2, "quantile": 0.999, "action": "cap"}
 
 
 @dataclass(frozen=True)

@@ -307,11 +307,13 @@ def _rounded(value: float) -> float:
     return math.copysign(math.floor(abs(value) * 1e6 + 0.5) / 1e6, value)
 
 
-def parameters_of(values: Iterable[float | Decimal], rule: Rule | None) -> Parameters:
+def parameters_of(
+    values: Iterable[float | Decimal], rule: Rule | None, *, of_category: bool = False
+) -> Parameters:
     """Fence, mean and median of the values that are there.
 
     The fence looks at the sizes of what is not zero: by `iqr`, so many interquartile ranges of log(1 + size) above the upper
-    quartile, and not below ten times the upper quartile. Mean and median leave out negative values.
+    quartile, and not below five times a category's upper quartile, ten times that of all rows. Mean and median leave out negative values.
     """
     known = np.array([float(value) for value in values])
     sizes = np.abs(known[known != 0])
@@ -319,7 +321,8 @@ def parameters_of(values: Iterable[float | Decimal], rule: Rule | None) -> Param
     fence = None
     if rule is not None and len(sizes) and rule.method == "iqr":
         lower, upper = np.log1p(np.percentile(sizes, [25, 75]))
-        fence = max(math.expm1(upper + rule.factor * (upper - lower)), 10 * math.expm1(upper))
+        least = (5 if of_category else 10) * math.expm1(upper)
+        fence = max(math.expm1(upper + rule.factor * (upper - lower)), least)
     elif rule is not None and len(sizes) and rule.method == "quantile":
         fence = float(np.percentile(sizes, 100 * rule.quantile))
     return Parameters(
@@ -348,7 +351,7 @@ def _fitted(
         for category, values in by_category.items():
             fewest = FEWEST_ROWS_FOR_A_PRICE if rule is None else FEWEST_ROWS_FOR_A_FENCE
             if category is not None and len(values) >= fewest:
-                cleaning[relation, column, category] = parameters_of(values, rule)
+                cleaning[relation, column, category] = parameters_of(values, rule, of_category=True)
 
     for relation, rows in logs.items():
         looked_at = [
