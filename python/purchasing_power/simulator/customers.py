@@ -176,9 +176,9 @@ def make_customers(seed: int, block: int, days: int) -> Customers:
 def _draw_log_power(streams: Streams, size: int) -> Floats:
     """Draws log incomes: a lognormal body whose top follows Pareto's law.
 
-    The form that Clementi and Gallegati (2005, in Econophysics of Wealth Distributions) find in the incomes of
-    Germany, Britain and the United States: some three per cent at the top stand on the tail, which begins where
-    the body's own does.
+    The form that Clementi and Gallegati (2005, in Econophysics of Wealth Distributions) find in the incomes
+    of Germany, Britain and the United States: some three per cent at the top stand on the tail, which begins
+    where the body's own does.
     """
     body = _BODY_SPREAD * streams("power").normal(size=size)
     rank = streams("power tail").random((2, size))
