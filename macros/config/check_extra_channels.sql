@@ -33,7 +33,8 @@
     {% set names = [
         'user_id', 'activity', 'step_index', 'step_on', 'step_started_at', 'day_of_week', 'category_entropy_bought',
         'on_date', 'is_step', 'order_on', 'order_gap', 'order_gap_square', 'anchor_on', 'first_seen_on', 'is_dated',
-        'steps_before', 'split', 'label_spend', 'label_orders', 'label_ends_on', 'line_count',
+        'steps_before', 'split', 'label_spend', 'label_orders', 'label_ends_on', 'line_count', 'row_count',
+        'step_digest',
     ] + purchasing_power.activity_columns().keys() | list %}
     {% for entry in purchasing_power.channel_catalogue() + purchasing_power.context_catalogue() %}
         {% do names.append(entry.name) %}
