@@ -49,6 +49,11 @@ def test_vars_that_are_no_mapping_are_refused(shop: Path, text: str, said: str) 
         Project.find(shop, vars_yaml=text)
 
 
+def test_an_unquoted_date_in_vars_is_the_text_that_was_written(shop: Path) -> None:
+    project = Project.find(shop, vars_yaml="{purchasing_power__as_of_date: 2017-03-11}")
+    assert project.vars == {"purchasing_power__as_of_date": "2017-03-11"}
+
+
 def test_credentials_come_from_dbts_profile(shop: Path) -> None:
     credentials = Project.find(shop).credentials
     assert (credentials.adapter, credentials.database, credentials.schema) == (

@@ -213,7 +213,8 @@ def _parse_vars(vars_yaml: str | None) -> dict[str, Any]:
         raise PurchasingPowerError(
             f"--vars holds a {type(parsed).__name__}, not a mapping: write it as '{{name: value}}'."
         )
-    return parsed
+    # An unquoted date is a date to YAML; dbt gets the text that was written.
+    return {str(name): json.loads(json.dumps(value, default=str)) for name, value in parsed.items()}
 
 
 def _load_credentials(project: Project) -> Credentials:
