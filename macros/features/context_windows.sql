@@ -40,8 +40,11 @@ points as (
         {% endfor -%}
         {% for channel in purchasing_power.channel_catalogue() -%}
         {% if channel.mean_of -%}
-        -- a mean's sum leaves out the steps that its count does
-        case when {{ channel.mean_of }} > 0 then {{ channel.name }} end as {{ channel.name }},
+        -- a mean's sum leaves out the steps that its count does, and is of decimals: in a sliding window a sum of doubles
+        -- keeps a trace of what lies outside
+        case
+            when {{ channel.mean_of }} > 0 then cast(round({{ channel.name }}, 12) as decimal(28, 12))
+        end as {{ channel.name }},
         {% else -%}
         {{ channel.name }},
         {% endif -%}
