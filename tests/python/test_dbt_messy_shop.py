@@ -78,11 +78,11 @@ def test_negative_counts_and_durations_do_not_reach_the_scaling(shop: Shop) -> N
 def test_a_corrected_mapping_can_be_refitted_on_the_same_day(shop: Shop) -> None:
     inputs = copy.deepcopy(shop.inputs())
     inputs["order_lines"]["columns"]["amount"] = "try_cast(paid_cents as double)"
-    variables = {"purchasing_power__inputs": inputs, "purchasing_power__refit_scaling": True}
+    variables = {"purchasing_power__inputs": inputs, "purchasing_power__refit_cleaning": True}
     for _ in range(2):
         outcome = shop.dbt(*FEATURES_ONLY, variables=variables)
         assert outcome.returncode == 0, outcome.output
-    # The second refit finds the same parameters and adds nothing.
+    # New fences bring a new scaling; the second refit finds the same parameters and adds nothing.
     centers = shop.sql(
         "select center from purchasing_power__scaling where feature_set = 'channel' and feature_name = 'spend' order by 1"
     )
