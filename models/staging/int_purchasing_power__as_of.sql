@@ -1,5 +1,10 @@
 {%- set configured = purchasing_power.setting('as_of_date') -%}
-{%- set earliest = "cast('" ~ purchasing_power.setting('earliest_date') ~ "' as date)" -%}
+{%- set earliest = "cast('" ~ purchasing_power.setting('earliest_date') ~ "' as date)" %}
+{#- Named here too: with a configured date nothing is read, and unit tests need their inputs built first. -#}
+-- depends_on: {{ ref('int_purchasing_power__order_lines_priced') }}
+-- depends_on: {{ ref('purchasing_power__browse_events') }}
+-- depends_on: {{ ref('int_purchasing_power__bots') }}
+-- depends_on: {{ ref('purchasing_power__reviews') }}
 with
 
 {% if configured -%}

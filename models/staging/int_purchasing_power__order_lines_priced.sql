@@ -1,7 +1,9 @@
 {{ config(materialized='view') }}
 
 {%- set columns = purchasing_power.input_contract()['order_lines'] -%}
-{%- set converts = purchasing_power.has_input('order_lines', 'currency') -%}
+{%- set converts = purchasing_power.has_input('order_lines', 'currency') %}
+{#- Named here too: a shop of one currency reads no rates, and unit tests need their inputs built first. -#}
+-- depends_on: {{ ref('stg_purchasing_power__exchange_rates') }}
 with
 
 order_lines as (

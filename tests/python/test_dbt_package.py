@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shop import FEATURES, SCORING, Shop, make_shop
@@ -179,3 +182,31 @@ def _largest_score_difference(one: Shop, other: Shop) -> float:
         for left, right in zip(ours, theirs, strict=True)
         for a, b in zip(left[1:], right[1:], strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"purchasing_power__as_of_date": AS_OF},
+        {"purchasing_power__as_of_date": "2024-07-22", "purchasing_power__step_grain": "week"},
+        {"purchasing_power__step_grain": "event"},
+    ],
+    ids=["date", "week", "event"],
+)
+def test_what_unit_tests_are_given_is_built_before_them(
+    variables: dict[str, Any], scored_shop: Shop, tmp_path: Path
+) -> None:
+    # dbt reads a given relation's columns from the warehouse, where a first build has only what the model refers to.
+    shop = scored_shop.copy(tmp_path / "parsed")
+    # With weekly steps both are multiples of 7; elsewhere they do not matter.
+    outcome = shop.dbt("parse", variables={"purchasing_power__horizon_days": 28, **variables})
+    assert outcome.returncode == 0, outcome.output
+    manifest = json.loads((shop.folder / "target" / "manifest.json").read_text())
+    assert len(manifest["unit_tests"]) > 5
+    for test in manifest["unit_tests"].values():
+        model = manifest["nodes"][f"model.purchasing_power.{test['model']}"]
+        given = {
+            name for fixture in test["given"] for name in re.findall(r"ref\('(\w+)'\)", fixture["input"])
+        }
+        built = {node.split(".")[-1] for node in model["depends_on"]["nodes"]}
+        assert given <= built, test["name"]
