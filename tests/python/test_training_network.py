@@ -7,6 +7,7 @@ import pytest
 import small_model
 import tensorflow as tf
 from scipy import stats
+from scipy.optimize import minimize
 from sklearn import metrics as reference
 
 from purchasing_power.errors import PurchasingPowerError
@@ -47,6 +48,33 @@ def test_tweedie_loss() -> None:
         return float(reference.mean_tweedie_deviance(SPEND, predicted, power=1.5)) / 2
 
     assert mine(4.5) - mine(3.0) == pytest.approx(theirs(4.5) - theirs(3.0), rel=1e-4)
+
+
+@pytest.mark.parametrize("true_slope", [0.0, 0.35, 1.0, 1.6])
+def test_the_slope_is_the_one_with_the_smallest_tweedie_deviance(true_slope: float) -> None:
+    log_mean = RANDOM.normal(0, 1.5, 4000)
+    spend = 40 * np.exp(true_slope * log_mean) * RANDOM.gamma(2, 0.5, 4000)
+    weight = RANDOM.uniform(0.5, 1, 4000)
+
+    def deviance(parameters: list[float]) -> float:
+        predicted = np.exp(parameters[0] + parameters[1] * log_mean)
+        return float(reference.mean_tweedie_deviance(spend, predicted, power=1.5, sample_weight=weight))
+
+    best = minimize(deviance, [3.0, 0.5], bounds=[(None, None), (0, 1)]).x[1]
+    assert losses.tweedie_slope(log_mean, weight, weight * spend) == pytest.approx(best, abs=0.026)
+
+
+def test_who_bought_nothing_says_nothing_of_amounts() -> None:
+    layer = outputs()
+    raw = tf.Variable(RANDOM.normal(size=(2, layer.raw_size)).astype(np.float32))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(
+            losses.multi_target_loss(layer, raw, tf.constant([0.0, 50.0]), tf.constant([0.0, 1.0]))
+        )
+    gradient = np.asarray(tape.gradient(loss, raw))
+    mu_to_deviation = slice(1, 4)
+    assert (gradient[0, mu_to_deviation] == 0).all()
+    assert (gradient[1, mu_to_deviation] != 0).all()
 
 
 def test_pinball_and_cross_entropy() -> None:

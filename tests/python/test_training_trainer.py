@@ -159,6 +159,21 @@ def test_predicted_and_actual_spend_add_up_on_the_training_labels(
     assert predicted == pytest.approx(actual, rel=1e-4)
 
 
+def test_amounts_that_held_back_users_do_not_bear_out_are_left_out(
+    model: TrainedModel, tmp_path: Path
+) -> None:
+    # Half of them by the pattern that a network finds, the held-back ones by its opposite.
+    records = small_model.rows(200)
+    for row in records:
+        past = np.log1p(row["past_spend"]) - 4
+        sign = -1 if row["split"] == "validation" else 1
+        row["spend"] = np.where(row["spend"] > 0, 50 * np.exp(sign * past), 0)
+    data = small_model.dataset(tmp_path / "data", records)
+    contrary = train(data, CONFIG, cutoff=CUTOFF, work_dir=tmp_path / "work")
+    assert float(contrary.network.outputs.amount_slope) == 0
+    assert float(model.network.outputs.amount_slope) > 0.5
+
+
 def test_each_tier_is_predicted_as_often_as_it_occurs(model: TrainedModel, dataset: SequenceDataset) -> None:
     predicted, actual, total = np.zeros(2), np.zeros(2), 0.0
     for anchor in small_model.ANCHORS[:9]:
@@ -218,7 +233,20 @@ def test_impossible_configs_are_refused(values: dict[str, Any], message: str) ->
         TrainingConfig(**values)
 
 
-@pytest.mark.parametrize(("users", "expected"), [(100, 64), (2_087, 65), (10_000, 312), (1_000_000, 1024)])
-def test_a_batch_grows_with_the_shop(users: int, expected: int) -> None:
-    assert TrainingConfig().users_per_batch(users) == expected
-    assert TrainingConfig(batch_size=7).users_per_batch(users) == 7
+@pytest.mark.parametrize(
+    ("users", "purchases_per_user", "expected"),
+    [
+        (100, 2.0, 64),
+        (2_087, 2.0, 65),
+        (10_000, 2.0, 312),
+        (1_000_000, 2.0, 1024),
+        (1_000_000, 0.01, 1600),
+        (1_000_000, 0.001, 4096),
+        (900, 0.001, 900),
+    ],
+)
+def test_a_batch_grows_with_the_shop_and_holds_buyers(
+    users: int, purchases_per_user: float, expected: int
+) -> None:
+    assert TrainingConfig().users_per_batch(users, purchases_per_user) == expected
+    assert TrainingConfig(batch_size=7).users_per_batch(users, purchases_per_user) == 7

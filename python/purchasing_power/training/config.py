@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from purchasing_power.errors import PurchasingPowerError
@@ -12,8 +13,8 @@ class TrainingConfig:
     """Hyperparameters; the defaults were chosen on Complete Journey windows before the reported one.
 
     Attributes:
-        batch_size: Users of one batch; 0 takes a 32nd of the training users, at least 64 and at most 1,024,
-            so that a batch of a large shop where few buy still holds buyers.
+        batch_size: Users of one batch; 0 takes a 32nd of the training users, within 64 and 1,024, and up to
+            4,096 where fewer would hold less than 16 purchases.
         epochs: Passes over the training users at most.
         patience: Epochs without a better validation loss before training stops.
         learning_rate: Peak learning rate; it falls to 0 along a cosine over all epochs.
@@ -32,7 +33,7 @@ class TrainingConfig:
     batch_size: int = 0
     epochs: int = 20
     patience: int = 6
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     hidden_size: int = 32
     head_sizes: tuple[int, ...] = (64, 32)
     members: int = 3
@@ -43,9 +44,15 @@ class TrainingConfig:
     clip_norm: float = 1.0
     seed: int = 7
 
-    def users_per_batch(self, training_users: int) -> int:
-        """Gives the batch size, chosen by the number of training users where it is 0."""
-        return self.batch_size or min(max(training_users // 32, 64), 1024)
+    def users_per_batch(self, training_users: int, purchases_per_user: float) -> int:
+        """Gives the batch size, chosen by the shop where it is 0.
+
+        Args:
+            training_users: Users that are trained on.
+            purchases_per_user: Labels of theirs in which there is an order, a user.
+        """
+        usual = min(max(training_users // 32, 64), 1024)
+        return self.batch_size or max(usual, min(math.ceil(16 / purchases_per_user), training_users, 4096))
 
     def __post_init__(self) -> None:
         """Refuses values that no training can use."""

@@ -20,13 +20,14 @@ from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.training.config import TrainingConfig
 from purchasing_power.training.dataset import AnchorBatch, AnchorSelection, AnchorSequence, SequenceDataset
 from purchasing_power.training.labels import label_scale
-from purchasing_power.training.losses import multi_target_loss
+from purchasing_power.training.losses import multi_target_loss, tweedie_slope
 from purchasing_power.training.model import TrainedModel
 from purchasing_power.training.network import LabelScale, Network, build_network
 from purchasing_power.training.progress import EpochReport, Progress
 
 _CHECKPOINT_FILE = "checkpoint.npz"
-# Fine enough to place one user in ten thousand, and as small for a million users as for a thousand.
+# Both as small for a million users as for a thousand; the second fine enough to place one in ten thousand.
+_DEVIATION_GRID = np.linspace(-4, 4, 8_001)
 _LOGIT_GRID = np.linspace(-8, 8, 32_001, dtype=np.float32)
 
 
@@ -120,7 +121,8 @@ class _Run:
             l2=config.l2,
             seed=config.seed,
         )
-        batch_size = config.users_per_batch(len(training.users))
+        purchases_per_user = scale.buy_rate * float(training.n_anchors.mean())
+        batch_size = config.users_per_batch(len(training.users), purchases_per_user)
         half_life = config.half_life_horizons * dataset.contract.horizon_days
         self._batches = AnchorSequence(
             training, batch_size=batch_size, seed=config.seed, half_life_days=half_life
@@ -143,7 +145,7 @@ class _Run:
         signature = _signature(dataset)
         self._train_step = tf.function(self._step, input_signature=signature)
         self._loss_sum = tf.function(self._sum_of_losses, input_signature=signature)
-        self._calibration = tf.function(self._expected_and_logits, input_signature=signature)
+        self._outputs = tf.function(self._money_and_tiers, input_signature=signature)
 
     def epoch(self, index: int) -> tuple[float, float]:
         """Runs one epoch and gives the training and the validation loss of an anchor."""
@@ -170,18 +172,20 @@ class _Run:
         _assign(self.network.model.trainable_variables, self._best)
 
     def calibrate(self) -> None:
-        """Fits the outputs' constants to the training anchors, as weighed.
+        """Fits the outputs' constants: amounts' slope to held-back users, the others to the training ones.
 
         Predicted and actual spend add up to the same sum, and each tier is predicted as often as it occurs:
         with a threshold of one half the top tier is called too rarely, because its users are uncertain.
         """
+        self.network.outputs.amount_slope.assign(self._amount_slope())
         self._batches.start_epoch(0)
         sums, actual = np.zeros(2), np.zeros(len(self.network.outputs.scale.tier_cut_points))
         counts = np.zeros((len(actual), len(_LOGIT_GRID) + 1))
         cuts = np.array(self.network.outputs.scale.tier_cut_points)
         for index in range(len(self._batches)):
             batch = self._batches[index]
-            predicted, logits = (value.numpy() for value in self._calibration(*_tensors(batch)))
+            log_expected, _, logits = (value.numpy() for value in self._outputs(*_tensors(batch)))
+            predicted = np.exp(log_expected)
             sums += [(predicted * batch.weight).sum(), (batch.spend * batch.weight).sum()]
             for tier, cut in enumerate(cuts):
                 actual[tier] += batch.weight[batch.spend >= cut].sum()
@@ -192,6 +196,25 @@ class _Run:
         above = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]
         places = (above > actual[:, None]).sum(axis=1).clip(max=len(_LOGIT_GRID) - 1)
         self.network.outputs.tier_thresholds.assign(_LOGIT_GRID[places])
+
+    def _amount_slope(self) -> float:
+        """Gives the share of buyers' predicted differences, on the log scale, that held-back buyers bear out.
+
+        Where buyers are few, amounts are learnt from few, and differences that did not hold would only spoil
+        the ranking that the probabilities give.
+        """
+        scale = self.network.outputs.scale
+        weight, spend = np.zeros((2, len(_DEVIATION_GRID) + 1))
+        for index in range(len(self._validation)):
+            batch = self._validation[index]
+            log_amount = self._outputs(*_tensors(batch))[1].numpy()
+            deviation = (log_amount - np.log(scale.mean_of_buyers)) / scale.log_std
+            place = np.searchsorted(_DEVIATION_GRID, deviation.ravel())
+            of_buyers = (batch.weight * batch.bought).ravel()
+            weight += np.bincount(place, of_buyers, len(weight))
+            spend += np.bincount(place, of_buyers * batch.spend.ravel(), len(spend))
+        log_mean = scale.log_std * np.append(_DEVIATION_GRID, _DEVIATION_GRID[-1])
+        return tweedie_slope(log_mean, weight, spend)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Gives everything the next epoch depends on."""
@@ -241,11 +264,11 @@ class _Run:
         batch = AnchorBatch(*tensors)
         return tf.reduce_sum(self._losses(batch, training=False) * batch.weight), tf.reduce_sum(batch.weight)
 
-    def _expected_and_logits(self, *tensors: Any) -> tuple[Any, Any]:
+    def _money_and_tiers(self, *tensors: Any) -> tuple[Any, Any, Any]:
         batch = AnchorBatch(*tensors)
         raw = self.network.model([batch.steps, batch.steps_before, batch.context], training=False)
         part = self.network.outputs.parameters(tf.reduce_mean(raw, axis=-2))
-        return tf.exp(part.log_expected), part.tier_logits
+        return part.log_expected, part.log_amount, part.tier_logits
 
 
 class _Checkpoint:
