@@ -31,6 +31,10 @@ scores as (
         ----------  text
         raw_scores.purchasing_power_tier,
 
+        ----------  anomaly
+        raw_scores.anomaly_score,
+        raw_scores.is_outlier,
+
         ----------  rank
         cast(
             100 * percent_rank() over (order by raw_scores.expected_spend) as {{ purchasing_power.type_double() }}

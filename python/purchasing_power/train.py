@@ -59,8 +59,9 @@ def run_training(
     model = fit(prepared, config, cutoff=cutoff, run_name="champion", reporter=reporter)
     parity = model.check_parity(prepared.dataset, newest)
     reporter.say(
-        f"Keras and onnxruntime agree on {parity.rows} users: states to {parity.state:.1e}, probabilities to "
-        f"{parity.probability:.1e}, money to {parity.money:.1e} of itself"
+        f"Trained and exported model agree on {parity.rows} users: states to {parity.state:.1e}, "
+        f"probabilities to {parity.probability:.1e}, money to {parity.money:.1e} of itself, anomaly scores "
+        f"to {parity.anomaly:.1e}"
     )
     # Users of the validation split: they chose the epoch, but no weight was fitted to them.
     measurements = measure(

@@ -13,6 +13,7 @@ import pyarrow as pa
 from purchasing_power.scoring import FeatureContract, ModelMetadata, ScoringModel
 from purchasing_power.training.dataset import SequenceDataset
 from purchasing_power.training.export import ExportedModel, Graphs, convert
+from purchasing_power.training.forest import Forest, fit_forest
 from purchasing_power.training.labels import label_scale
 from purchasing_power.training.network import Network, build_network
 
@@ -70,8 +71,14 @@ def metadata(**changes: Any) -> ModelMetadata:
 
 
 @cache
+def forest() -> Forest:
+    context = np.random.default_rng(6).normal(size=(500, 4)).astype(np.float32)
+    return fit_forest(context, outlier_share=0.02, seed=3)
+
+
+@cache
 def graphs() -> Graphs:
-    return convert(network())
+    return convert(network(), forest())
 
 
 @cache

@@ -68,16 +68,19 @@ def test_inputs_and_outputs_are_those_of_the_design() -> None:
         "spend_p90": ["batch"],
         "tier_probabilities": ["batch", 3],
         "tier": ["batch"],
+        "anomaly_score": ["batch"],
+        "is_outlier": ["batch"],
     }
 
 
 def test_onnxruntime_computes_what_keras_computes() -> None:
     batches = [parity_batch(users, steps) for users, steps in ((64, 1), (32, 40), (1, 600), (256, 0))]
-    report = check_parity(small_model.network(), small_model.scoring_model(), batches)
+    report = check_parity(small_model.network(), small_model.forest(), small_model.scoring_model(), batches)
     assert report.rows == 353
     assert 0 < report.state <= 1e-5
     assert 0 < report.probability <= 1e-5
     assert 0 < report.money <= 1e-5
+    assert 0 < report.anomaly <= 1e-6
 
 
 def test_the_exported_path_equals_the_training_path() -> None:
@@ -100,9 +103,10 @@ def test_a_wrong_export_is_caught(place: str, name: str) -> None:
     values = onnx.numpy_helper.to_array(biggest) * np.float32(1.01)
     biggest.CopyFrom(onnx.numpy_helper.from_array(values, biggest.name))
     files = {"encoder": model.encoder, "head": model.head, place: graph.SerializeToString()}
-    with pytest.raises(PurchasingPowerError, match=f"differs from Keras by .* in a {name}"):
+    with pytest.raises(PurchasingPowerError, match=f"differs from the trained one by .* in a {name}"):
         check_parity(
             small_model.network(),
+            small_model.forest(),
             ScoringModel.from_bytes(files["encoder"], files["head"]),
             [parity_batch(8, 4)],
         )
@@ -110,11 +114,11 @@ def test_a_wrong_export_is_caught(place: str, name: str) -> None:
 
 def test_nothing_to_compare_is_refused() -> None:
     with pytest.raises(PurchasingPowerError, match="no user to compare"):
-        check_parity(small_model.network(), small_model.scoring_model(), [])
+        check_parity(small_model.network(), small_model.forest(), small_model.scoring_model(), [])
 
 
 def test_converting_again_gives_the_same_bytes() -> None:
-    again = convert(small_model.network()).stamp(small_model.metadata())
+    again = convert(small_model.network(), small_model.forest()).stamp(small_model.metadata())
     assert again == small_model.exported()
     other = small_model.graphs().stamp(small_model.metadata(model_version="m2"))
     assert other.sha256 != again.sha256
@@ -122,7 +126,12 @@ def test_converting_again_gives_the_same_bytes() -> None:
 
 def test_a_trained_model_exports_what_it_was_told(tmp_path: Path) -> None:
     model = TrainedModel(
-        small_model.network(), small_model.CONTRACT, dt.date(2024, 5, 1), TrainingConfig(), history=()
+        small_model.network(),
+        small_model.forest(),
+        small_model.CONTRACT,
+        dt.date(2024, 5, 1),
+        TrainingConfig(),
+        history=(),
     )
     zone = dt.timezone(dt.timedelta(hours=2))
     exported = model.export(

@@ -97,12 +97,14 @@ def show_accounted_rows(connection: Connection, project: Project, reporter: Repo
 
 def _show_totals(connection: Connection, scores: str, settings: FeatureSettings, reporter: Reporter) -> None:
     total = connection.fetch(
-        "select count(*) as users, sum(expected_spend) as spend, sum(purchase_probability) as buyers "
+        "select count(*) as users, sum(expected_spend) as spend, sum(purchase_probability) as buyers, "
+        "count(case when is_outlier then 1 end) as outliers "
         f"from {scores}"
     )[0]
     reporter.say(
         f"{total['users']:,} users scored as of {settings.as_of_date}; {total['buyers']:,.0f} of them are "
-        f"expected to buy, for {_money(total['spend'], settings)} together"
+        f"expected to buy, for {_money(total['spend'], settings)} together; {total['outliers']:,} are "
+        "flagged as unlike all others"
     )
 
 

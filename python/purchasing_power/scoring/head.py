@@ -19,6 +19,8 @@ HEAD_OUTPUT_SCHEMA = pa.schema(
         pa.field("spend_p50", pa.float64()),
         pa.field("spend_p90", pa.float64()),
         pa.field("purchasing_power_tier", pa.string()),
+        pa.field("anomaly_score", pa.float64()),
+        pa.field("is_outlier", pa.bool_()),
         pa.field("model_version", pa.string()),
     ]
 )
@@ -67,6 +69,8 @@ def _score_batch(batch: pa.RecordBatch, model: ScoringModel) -> pa.RecordBatch:
             users,
             *(pa.array(values.astype(np.float64)) for values in money),
             names.cast(pa.string()),
+            pa.array(output.anomaly_score.astype(np.float64)),
+            pa.array(output.is_outlier),
             pa.array([model.metadata.model_version] * len(users), pa.string()),
         ],
         schema=HEAD_OUTPUT_SCHEMA,

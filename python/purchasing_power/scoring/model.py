@@ -23,6 +23,8 @@ _HEAD_OUTPUTS = (
     "spend_p90",
     "tier_probabilities",
     "tier",
+    "anomaly_score",
+    "is_outlier",
 )
 
 
@@ -61,6 +63,8 @@ class HeadOutput:
         spend_p90: [n] 90 % quantile of spend.
         tier_probabilities: [n, T] probability of each tier, lowest first.
         tier: [n] index of the predicted tier, 0 = lowest.
+        anomaly_score: [n] how unlike the users of the training set, 0 to 1.
+        is_outlier: [n] whether that is beyond what training allowed.
     """
 
     purchase_probability: FloatArray
@@ -70,6 +74,8 @@ class HeadOutput:
     spend_p90: FloatArray
     tier_probabilities: FloatArray
     tier: npt.NDArray[np.int64]
+    anomaly_score: FloatArray
+    is_outlier: npt.NDArray[np.bool_]
 
 
 class ScoringModel:
@@ -177,7 +183,7 @@ class ScoringModel:
             state: [n, S] states after the users' last step before the anchor, zeros without one.
             context: [n, K] standardised context at the anchor.
         """
-        probability, expected, p10, p50, p90, tiers, tier = self._head.run(
+        probability, expected, p10, p50, p90, tiers, tier, anomaly, outlier = self._head.run(
             {"state": state, "context": context}
         )
         return HeadOutput(
@@ -188,4 +194,6 @@ class ScoringModel:
             spend_p90=p90.astype(np.float32, copy=False),
             tier_probabilities=tiers.astype(np.float32, copy=False),
             tier=tier.astype(np.int64, copy=False),
+            anomaly_score=anomaly.astype(np.float32, copy=False),
+            is_outlier=outlier.astype(np.bool_, copy=False),
         )

@@ -27,6 +27,7 @@ class TrainingConfig:
         half_life_horizons: An anchor this many horizons before the newest one weighs half as much, because
             what users do next resembles what they did lately; 0 weighs all anchors alike.
         clip_norm: Longest gradient.
+        outlier_share: Share of the training users that the isolation forest flags as outliers.
         seed: Seeds initial weights, dropout and the order of batches.
     """
 
@@ -42,6 +43,7 @@ class TrainingConfig:
     weight_average: float = 0.98
     half_life_horizons: float = 1.0
     clip_norm: float = 1.0
+    outlier_share: float = 0.01
     seed: int = 7
 
     def users_per_batch(self, training_users: int, purchases_per_user: float) -> int:
@@ -68,6 +70,10 @@ class TrainingConfig:
         for name in ("batch_size", "l2", "half_life_horizons", "seed"):
             if not getattr(self, name) >= 0:
                 raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must not be negative.")
+        if not 0 <= self.outlier_share <= 0.5:
+            raise PurchasingPowerError(
+                f"'outlier_share' is {self.outlier_share} but must be within [0, 0.5]."
+            )
         if self.hidden_size % 16:
             raise PurchasingPowerError(
                 f"'hidden_size' is {self.hidden_size} but must be a multiple of 16, which onnxruntime runs "

@@ -256,6 +256,14 @@ class AnchorSelection:
         newest = dataset._anchor["anchor_day"][self.first_anchor + self.n_anchors - 1]
         self.last_day = int(newest.max()) if len(newest) else last_day
 
+    def newest_context(self, users: int = 100_000) -> npt.NDArray[np.float32]:
+        """Gives the context [n, K] of about `users` users at most at their newest chosen anchor."""
+        every = slice(None, None, max(1, len(self.users) // users))
+        context: npt.NDArray[np.float32] = self.dataset._context[
+            self.first_anchor[every] + self.n_anchors[every] - 1
+        ]
+        return context
+
     def label_sample(self, users: int = 100_000) -> npt.NDArray[np.float64]:
         """Gives the spend of every chosen anchor of about `users` users at most, of all lengths alike."""
         every = slice(None, None, max(1, len(self.users) // users))

@@ -17,6 +17,7 @@ from keras import layers
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.scoring.metadata import ModelMetadata
 from purchasing_power.scoring.model import ScoringModel, model_sha256
+from purchasing_power.training.forest import Forest, add_forest
 from purchasing_power.training.network import Network
 
 OPSET = 17
@@ -24,6 +25,12 @@ ABSOLUTE_TOLERANCE = 1e-5
 RELATIVE_TOLERANCE = 1e-5
 
 _MONEY = ("expected_spend", "spend_p10", "spend_p50", "spend_p90")
+_IN_WORDS = {
+    "anomaly": "score of anomaly",
+    "state": "state",
+    "probability": "probability",
+    "money": "money amount",
+}
 _PROBABILITIES = ("purchase_probability", "tier_probabilities")
 
 
@@ -59,6 +66,7 @@ class ParityReport:
 
     Attributes:
         rows: Users compared.
+        anomaly: Largest absolute difference of an anomaly score, to scikit-learn's.
         state: Largest difference of a state: absolute up to 1, relative above, where only cells can be.
         probability: Largest absolute difference of a probability.
         money: Largest difference of an amount, relative to the amount or, where that is larger, to the
@@ -67,6 +75,7 @@ class ParityReport:
     """
 
     rows: int
+    anomaly: float
     state: float
     probability: float
     money: float
@@ -126,13 +135,13 @@ class Graphs:
         )
 
 
-def convert(network: Network) -> Graphs:
-    """Converts a network to ONNX.
+def convert(network: Network, forest: Forest) -> Graphs:
+    """Converts a network and a forest to ONNX.
 
     Returns:
         encoder: steps [n, t, C], state [n, S] -> next_state [n, S]; one fused LSTM op per member.
         head: state [n, S], context [n, K] -> purchase_probability [n], expected_spend, spend_p10, spend_p50,
-            spend_p90 [n] (money), tier_probabilities [n, T], tier [n].
+            spend_p90 [n] (money), tier_probabilities [n, T], tier [n], anomaly_score [n], is_outlier [n].
     """
     scorer = KerasScorer(network)
     steps = tf.TensorSpec((None, None, network.n_channels), tf.float32, name="steps")
@@ -142,9 +151,11 @@ def convert(network: Network) -> Graphs:
         lambda steps, state: {"next_state": scorer.next_state(steps, state)}, input_signature=(steps, state)
     )
     head = tf.function(scorer.predict, input_signature=(state, context))
-    return Graphs(
+    graphs = Graphs(
         encoder=_convert(encoder, (steps, state), "encoder"), head=_convert(head, (state, context), "head")
     )
+    add_forest(graphs.head, forest)
+    return graphs
 
 
 def _convert(function: Any, signature: tuple[Any, ...], name: str) -> onnx.ModelProto:
@@ -212,19 +223,21 @@ def _name_by_position(graph: onnx.GraphProto) -> None:
 
 def check_parity(
     network: Network,
+    forest: Forest,
     model: ScoringModel,
     batches: Iterable[ParityBatch],
     *,
     absolute: float = ABSOLUTE_TOLERANCE,
     relative: float = RELATIVE_TOLERANCE,
 ) -> ParityReport:
-    """Compares onnxruntime with Keras on real users.
+    """Compares onnxruntime with Keras, and with scikit-learn's forest, on real users.
 
     Args:
         network: The trained network.
+        forest: The fitted forest.
         model: The exported model, opened in onnxruntime.
         batches: What to compare on.
-        absolute: Largest difference allowed of probabilities and states.
+        absolute: Largest difference allowed of probabilities, anomaly scores and states.
         relative: Largest relative difference allowed of money.
 
     Raises:
@@ -239,7 +252,7 @@ def check_parity(
             tf.TensorSpec((None, network.state_size), tf.float32),
         ),
     )
-    rows, worst = 0, {"state": 0.0, "probability": 0.0, "money": 0.0}
+    rows, worst = 0, {"anomaly": 0.0, "state": 0.0, "probability": 0.0, "money": 0.0}
     for batch in batches:
         rows += len(batch.state)
         state = batch.state
@@ -253,6 +266,8 @@ def check_parity(
             expected_state = state
         found = model.predict(state, batch.context)
         expected = scorer.predict(tf.constant(expected_state), tf.constant(batch.context))
+        difference = _largest(found.anomaly_score, forest.score(batch.context))
+        worst["anomaly"] = max(worst["anomaly"], difference)
         for name in _PROBABILITIES:
             difference = _largest(getattr(found, name), np.asarray(expected[name]))
             worst["probability"] = max(worst["probability"], difference)
@@ -265,12 +280,14 @@ def check_parity(
         raise PurchasingPowerError(
             "There is no user to compare Keras with onnxruntime on; pass at least one batch."
         )
-    for name, limit in (("state", absolute), ("probability", absolute), ("money", relative)):
+    limits = {"anomaly": absolute, "state": absolute, "probability": absolute, "money": relative}
+    for name, limit in limits.items():
         # Written so that NaN fails too.
         if not worst[name] <= limit:
             raise PurchasingPowerError(
-                f"The exported model differs from Keras by {worst[name]:.1e} in a {name} (allowed: "
-                f"{limit:.0e}); use the locked versions of tensorflow, keras, tf2onnx and onnxruntime."
+                f"The exported model differs from the trained one by {worst[name]:.1e} in a "
+                f"{_IN_WORDS[name]} (allowed: {limit:.0e}); use the locked versions of tensorflow, keras, "
+                "tf2onnx, scikit-learn and onnxruntime."
             )
     return ParityReport(rows=rows, **worst)
 

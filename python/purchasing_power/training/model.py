@@ -25,6 +25,7 @@ from purchasing_power.training.export import (
     check_parity,
     convert,
 )
+from purchasing_power.training.forest import Forest
 from purchasing_power.training.network import Network
 from purchasing_power.training.progress import EpochReport
 
@@ -36,6 +37,7 @@ class TrainedModel:
 
     Attributes:
         network: The Keras network with the best weights.
+        forest: The isolation forest over context.
         contract: The feature contract it was trained on.
         cutoff: No label window used in training ends after it.
         config: Hyperparameters.
@@ -46,6 +48,7 @@ class TrainedModel:
     def __init__(
         self,
         network: Network,
+        forest: Forest,
         contract: FeatureContract,
         cutoff: dt.date,
         config: TrainingConfig,
@@ -53,6 +56,7 @@ class TrainedModel:
     ) -> None:
         """Takes over what training made; `train` is the one to call."""
         self.network = network
+        self.forest = forest
         self.contract = contract
         self.cutoff = cutoff
         self.config = config
@@ -95,12 +99,14 @@ class TrainedModel:
         return self._graphs.stamp(self._metadata(model_version, trained_at, metrics))
 
     def check_parity(self, dataset: SequenceDataset, anchor_on: dt.date, *, users: int = 512) -> ParityReport:
-        """Compares onnxruntime with Keras on about `users` users of an anchor, of all lengths.
+        """Compares onnxruntime with what was trained on about `users` users of an anchor, of all lengths.
 
         Raises:
             PurchasingPowerError: They differ by more than 1e-5.
         """
-        return check_parity(self.network, self._scoring, self._parity_batches(dataset, anchor_on, users))
+        return check_parity(
+            self.network, self.forest, self._scoring, self._parity_batches(dataset, anchor_on, users)
+        )
 
     def _parity_batches(
         self, dataset: SequenceDataset, anchor_on: dt.date, users: int
@@ -128,7 +134,7 @@ class TrainedModel:
 
     @cached_property
     def _graphs(self) -> Graphs:
-        return convert(self.network)
+        return convert(self.network, self.forest)
 
     @cached_property
     def _scoring(self) -> ScoringModel:

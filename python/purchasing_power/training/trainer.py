@@ -19,6 +19,7 @@ import tensorflow as tf
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.training.config import TrainingConfig
 from purchasing_power.training.dataset import AnchorBatch, AnchorSelection, AnchorSequence, SequenceDataset
+from purchasing_power.training.forest import fit_forest
 from purchasing_power.training.labels import label_scale
 from purchasing_power.training.losses import multi_target_loss, tweedie_slope
 from purchasing_power.training.model import TrainedModel
@@ -91,8 +92,14 @@ def train(
     run.restore_best()
     run.calibrate()
     checkpoint.path.unlink(missing_ok=True)
+    forest = fit_forest(parts["train"].newest_context(), outlier_share=config.outlier_share, seed=config.seed)
     return TrainedModel(
-        network=run.network, contract=dataset.contract, cutoff=cutoff, config=config, history=history
+        network=run.network,
+        forest=forest,
+        contract=dataset.contract,
+        cutoff=cutoff,
+        config=config,
+        history=history,
     )
 
 
