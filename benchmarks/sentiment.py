@@ -28,12 +28,10 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from document import write_table
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from purchasing_power.training.sentiment import SentimentConfig, fit_classifier, hash_all
-
-DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- sentiment: begin -->", "<!-- sentiment: end -->"
 
 # A first byte of the MD5 below this was never looked at while settings were chosen.
 NEVER_CHOSEN_ON = 0x66
@@ -147,18 +145,6 @@ def table(measured: Sequence[Measured], seeds: int) -> str:
     return "\n".join(lines)
 
 
-def write(text: str, document: Path) -> None:
-    """Puts the text between the markers, at once or not at all."""
-    page = document.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    if not rest or END not in rest:
-        raise SystemExit(f"{document} has no place for the table: put the lines {BEGIN} and {END} into it.")
-    temporary = document.with_suffix(".tmp")
-    temporary.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-    temporary.replace(document)
-
-
 def main() -> None:
     """Measures on what can be had, and says what could not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -179,7 +165,7 @@ def main() -> None:
             "English snippets left out, and nothing written: pip could not download vaderSentiment's source "
             "distribution; give its file with --vader-sdist."
         )
-    write(text, DOCUMENT)
+    write_table("sentiment", text)
 
 
 def _reviews(
