@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from built_project import BuiltProject, build_tables
+from filelock import FileLock
 from shop import FEATURES, SCORING, TINY_TRAINING, Shop
 
 from purchasing_power.warehouse.connection import Connection, connect
@@ -34,9 +35,25 @@ def connection(project: BuiltProject) -> Iterator[Connection]:
 
 
 @pytest.fixture(scope="session")
-def scored_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """The shop with features, a small champion and scores; tests that change anything take a copy."""
-    shop = Shop.open(tmp_path_factory.mktemp("shop"))
+def scored_shop(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Shop:
+    """The shop with features, a small champion and scores; tests that change anything take a copy.
+
+    Two builds and a training take most of a minute, so of several workers one makes it while the others
+    wait. Each then has a copy of its own, because DuckDB gives a file to one process at a time.
+    """
+    if worker_id == "master":
+        return _scored_shop(tmp_path_factory.mktemp("shop"))
+    # The parent is what the workers of one run share, and no other run does.
+    made = tmp_path_factory.getbasetemp().parent / "scored_shop"
+    with FileLock(f"{made}.lock"):
+        # Written last, so that after a failure the next worker meets that failure too, not half a shop.
+        if not made.exists():
+            made.write_text(str(_scored_shop(tmp_path_factory.mktemp("shop")).folder))
+    return Shop(Path(made.read_text())).copy(tmp_path_factory.mktemp("own") / "shop")
+
+
+def _scored_shop(folder: Path) -> Shop:
+    shop = Shop.open(folder)
     for outcome in (
         shop.dbt("run", "--select", "page_log"),
         shop.dbt(*FEATURES),
