@@ -14,6 +14,10 @@
             {{ purchasing_power.refuse_config(
                 place ~ '.name', 'is ' ~ tojson(channel.name) ~ ': write a name of small letters, digits and _ that no other channel has.'
             ) }}
+        {% elif purchasing_power.expression_problem(channel.name, [channel.name]) %}
+            {{ purchasing_power.refuse_config(
+                place ~ '.name', 'is ' ~ tojson(channel.name) ~ ', a word of SQL itself: write another name.'
+            ) }}
         {% elif channel.input not in ('order_lines', 'browse_events', 'reviews') %}
             {{ purchasing_power.refuse_config(
                 place ~ '.input', 'is ' ~ tojson(channel.input) ~ ': write order_lines, browse_events or reviews.'

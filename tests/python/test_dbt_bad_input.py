@@ -178,6 +178,10 @@ SETTINGS = {
         [{"name": "active_steps", "input": "browse_events", "expression": "hits"}],
         'purchasing_power__extra_channels[0].name is "active_steps": write a name',
     ),
+    "extra_channels, a word of SQL": (
+        [{"name": "order", "input": "browse_events", "expression": "hits"}],
+        'purchasing_power__extra_channels[0].name is "order", a word of SQL itself: write another name.',
+    ),
     "extra_channels, misspelt": (
         [{"name": "pages", "input": "browse_events", "expression": "hitz"}],
         "purchasing_power__extra_channels[0].expression is `hitz`, which reads the column hitz that is not there",

@@ -56,7 +56,10 @@ def main() -> None:
         _print_error(make_console(stderr=True), str(error))
         sys.exit(1)
     except KeyboardInterrupt:
-        _print_error(make_console(stderr=True), "Interrupted; the same command goes on where training was.")
+        _print_error(
+            make_console(stderr=True),
+            "Interrupted. What was complete stays; the same command does the rest, and training goes on.",
+        )
         sys.exit(130)
 
 
