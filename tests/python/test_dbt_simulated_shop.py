@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
-from shop import FEATURES, INTEGRATION, PACKAGE, Outcome, Shop
+from scipy.stats import spearmanr
+from shop import FEATURES, INTEGRATION, PACKAGE, SCORING, Outcome, Shop
 from simulated_shop import SimulatedShop
 
 pytestmark = pytest.mark.dbt
@@ -96,3 +98,36 @@ def test_other_currencies_are_converted(built: tuple[Shop, Outcome], simulated: 
     assert shop.sql(
         "select count(*) from purchasing_power__rejected_rows where reason like '%currency%'"
     ) == [(0,)]
+
+
+def test_scores_recover_what_is_hidden(built: tuple[Shop, Outcome], simulated: SimulatedShop) -> None:
+    shop, outcome = built
+    assert outcome.returncode == 0, outcome.output
+    for done in (shop.command("train", "--promote", "--epochs", "6", "--members", "1"), shop.dbt(*SCORING)):
+        assert done.returncode == 0, done.output
+    found = np.array(
+        shop.sql(
+            f"""
+            select scores.expected_spend, truth.expected_spend, truth.hidden_power, coalesce(steps.spend, 0)
+            from purchasing_power__scores as scores
+            inner join '{simulated.folder}/truth.parquet' as truth
+                on scores.user_id = truth.customer_id and scores.as_of_date = truth.as_of_date
+            left join (
+                select user_id, sum(spend) as spend from purchasing_power__user_steps
+                where step_on >= (select max(as_of_date) from purchasing_power__scores) - {HORIZON_DAYS}
+                group by user_id
+            ) as steps on scores.user_id = steps.user_id
+            """
+        ),
+        np.float64,
+    )
+    assert len(found) > 250
+    score, expected, power, past = found.T
+
+    def correlation(first: np.ndarray, second: np.ndarray) -> float:
+        return float(spearmanr(first, second).statistic)
+
+    # Better than what they spent last, by far, and on the truth itself, not on one draw of it.
+    assert correlation(score, expected) > 0.65 > correlation(past, expected)
+    # How often somebody wants anything hides power: even the exact expectation ranks it loosely.
+    assert correlation(score, power) > correlation(expected, power) / 2 > correlation(past, power)

@@ -64,6 +64,11 @@ def test_the_slope_is_the_one_with_the_smallest_tweedie_deviance(true_slope: flo
     assert losses.tweedie_slope(log_mean, weight, weight * spend) == pytest.approx(best, abs=0.026)
 
 
+def test_without_money_the_slope_stays() -> None:
+    assert losses.tweedie_slope(np.array([-1.0, 1.0]), np.array([2.0, 1.0]), np.zeros(2)) == 1
+    assert losses.tweedie_slope(np.array([-1.0, 1.0]), np.zeros(2), np.zeros(2)) == 1
+
+
 def test_who_bought_nothing_says_nothing_of_amounts() -> None:
     layer = outputs()
     raw = tf.Variable(RANDOM.normal(size=(2, layer.raw_size)).astype(np.float32))

@@ -57,11 +57,15 @@ def tweedie_slope(
 ) -> float:
     """Gives the slope within [0, 1] that `log_mean` must be multiplied by for the smallest Tweedie loss.
 
+    1 where nothing was spent, since nothing speaks against it.
+
     Args:
         log_mean: [n] predicted logs of means.
         weight: [n] weight of the examples that each prediction stands for.
         spend: [n] their money, as weighed.
     """
+    if not spend.any():
+        return 1.0
     # With its best intercept the loss of power 1.5 is 4 sqrt(A B) for these two sums A and B.
     left = [
         (weight * np.exp(slope * log_mean / 2)).sum() * (spend * np.exp(-slope * log_mean / 2)).sum()
