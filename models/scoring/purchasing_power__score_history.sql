@@ -2,7 +2,12 @@
     Append-only, full refresh included: what was predicted must still be there when its horizon has passed, a column of a
     later version NULL.
 -#}
-{{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='append_new_columns') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    full_refresh=false,
+    on_schema_change='append_new_columns',
+) }}
 
 with
 
