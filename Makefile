@@ -14,7 +14,7 @@ export PYTHONUNBUFFERED := 1
 help: ## Say what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## From raw tables to scores on a year of real shopping (about six minutes)
+demo: ## From raw tables to scores on a year of real shopping (two minutes, and the installs)
 	@sh scripts/venv.sh demo
 	@$(BIN)/purchasing-power demo
 
