@@ -14,7 +14,6 @@ import copy
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -31,7 +30,7 @@ from purchasing_power.evaluation import Prediction, evaluate, evaluate_baselines
 from purchasing_power.evaluation.metrics import normalized_gini, spearman
 from purchasing_power.fitting import Prepared, prepare
 from purchasing_power.prepare import run_prepare
-from purchasing_power.reporting import Tick
+from purchasing_power.reporting import Silent
 from purchasing_power.scoring.columns import list_column
 from purchasing_power.simulator import ShopConfig, simulate
 from purchasing_power.training import SequenceDataset, TrainingConfig, train
@@ -43,24 +42,6 @@ HORIZON = 56
 METRICS = ("normalized_gini", "spearman", "buy_auc", "average_precision", "bias")
 SESSIONS_MAPPING = Path(__file__).parent / "google_merchandise.yml"
 FEATURES = ("build", "--selector", "purchasing_power_features")
-
-
-class Quiet:
-    """A reporter that keeps everything to itself."""
-
-    def say(self, text: str) -> None:
-        """Keeps a line to itself."""
-
-    def heading(self, text: str) -> None:
-        """Keeps a heading to itself."""
-
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-        """Keeps a table to itself."""
-
-    @contextmanager
-    def progress(self, label: str) -> Iterator[Tick]:
-        """Keeps progress to itself."""
-        yield lambda done, total, text, notable: None
 
 
 @dataclass(frozen=True)
@@ -89,10 +70,10 @@ def build(folder: Path, variables: Mapping[str, Any]) -> Prepared:
     found = Project.find(folder)
     found.run_dbt(["deps"])
     found.run_dbt(FEATURES)
-    outcome = run_prepare(found, Quiet())
+    outcome = run_prepare(found, Silent())
     if outcome.sentiment or outcome.embedding:
         found.run_dbt(FEATURES)
-    return prepare(found, Quiet())
+    return prepare(found, Silent())
 
 
 def measure(shop: str, inputs: str, prepared: Prepared, seeds: int, *, peer: bool) -> list[Row]:
@@ -168,7 +149,7 @@ def simulated(folder: Path, users: int, days: int, seeds: int) -> Iterator[Row]:
     """A clean shop by its orders alone and by everything, its dirty twin, and how far the truth comes."""
     for dirt in (0.0, 0.2):
         shop = folder / f"shop-{dirt}"
-        simulate(ShopConfig(users, days, horizon_days=HORIZON, dirt=dirt), shop, Quiet())
+        simulate(ShopConfig(users, days, horizon_days=HORIZON, dirt=dirt), shop, Silent())
         proposed = yaml.safe_load((shop / "purchasing_power_vars.yml").read_text(encoding="utf-8"))["vars"]
         name = f"simulated, {users:,} users, {'clean' if not dirt else f'dirt {dirt}'}"
         choices = {"all": proposed} if dirt else {"orders alone": _orders_alone(proposed), "all": proposed}

@@ -29,3 +29,21 @@ class Reporter(Protocol):
     def progress(self, label: str) -> Iterator[Tick]:
         """Shows how far a piece of work is, as long as the block runs."""
         ...
+
+
+class Silent:
+    """A reporter that keeps everything to itself."""
+
+    def say(self, text: str) -> None:
+        """Drops a line."""
+
+    def heading(self, text: str) -> None:
+        """Drops a heading."""
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+        """Drops a table."""
+
+    @contextmanager
+    def progress(self, label: str) -> Iterator[Tick]:
+        """Drops progress."""
+        yield lambda done, total, text, notable: None

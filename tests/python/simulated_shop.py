@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from purchasing_power.reporting import Tick
+from purchasing_power.reporting import Silent
 from purchasing_power.simulator import ShopConfig, simulate
 from purchasing_power.simulator.tables import TABLES
-
-
-class Silent:
-    """A reporter that keeps everything to itself."""
-
-    def say(self, text: str) -> None: ...
-
-    def heading(self, text: str) -> None: ...
-
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None: ...
-
-    @contextmanager
-    def progress(self, label: str) -> Iterator[Tick]:
-        yield lambda done, total, text, notable: None
 
 
 @dataclass(frozen=True)

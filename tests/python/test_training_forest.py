@@ -22,13 +22,21 @@ def predict(forest: Forest, context: npt.NDArray[np.float32]) -> HeadOutput:
 
 
 def test_onnxruntime_scores_and_flags_as_scikit_learn_does() -> None:
-    # Rounded values fall onto the cuts themselves, where a threshold rounded up would send them the other way.
-    context = RANDOM.normal(size=(4000, 4)).round(1).astype(np.float32)
+    context = RANDOM.normal(size=(4000, 4)).astype(np.float32)
     forest = fit_forest(context, outlier_share=0.05, seed=1)
     found = predict(forest, context)
     np.testing.assert_allclose(found.anomaly_score, forest.score(context), atol=1e-6)
     np.testing.assert_array_equal(found.is_outlier, forest.score(context) > forest.threshold)
     assert 0.04 < found.is_outlier.mean() <= 0.05
+
+
+def test_neighbouring_values_fall_on_their_own_side_of_a_cut() -> None:
+    # Every cut lies between two neighbouring float32 values: rounded up, it would be the upper one.
+    four = np.float32(4)
+    context = RANDOM.choice([four, np.nextafter(four, np.float32(5))], (600, 4), p=[0.9, 0.1])
+    forest = fit_forest(context.astype(np.float32), outlier_share=0.05, seed=7)
+    assert len(np.unique(forest.score(context))) > 2
+    np.testing.assert_allclose(predict(forest, context).anomaly_score, forest.score(context), atol=1e-6)
 
 
 def test_who_is_unlike_the_others_is_flagged() -> None:
