@@ -137,6 +137,8 @@ def test_evaluate_leaves_out_what_the_sample_does_not_define() -> None:
     spend = np.array([5.0, 6.0])
     found = evaluate(persistence(spend, CUTS), spend, np.array([1, 1]), CUTS)
     assert "buy_auc" not in found
+    rare = np.append(np.zeros(9), 50.0)
+    assert not [name for name in evaluate(persistence(rare, CUTS), rare, rare > 0, CUTS) if "fifth" in name]
     assert all(math.isfinite(value) for value in found.values())
 
 

@@ -91,7 +91,7 @@ def average_precision(bought: Flags, probability: Values) -> float:
 
 
 def top_fifth(spend: Values) -> Flags:
-    """Flags the users whose spend reaches the 80 % quantile of all users' spend."""
+    """Flags the users whose spend reaches the 80 % quantile of all users' spend: all where that is 0."""
     flags: Flags = spend >= np.quantile(spend, 0.8)
     return flags
 
@@ -162,10 +162,15 @@ def evaluate(
         "buy_auc": buy_auc(bought, buyer_rank),
         "buy_log_loss": buy_log_loss(bought, probability),
         "average_precision": average_precision(bought, buyer_rank),
-        **{f"top_fifth_{name}": value for name, value in classification(top_fifth(spend), in_top).items()},
         "tier_accuracy": float((tiers_of(spend, tier_cut_points) == prediction.tier).mean()),
         "decile_calibration_error": decile_calibration_error(spend, expected),
     }
+    in_top_fifth = top_fifth(spend)
+    # Where fewer than a fifth spent anything, the fifth is everybody, and no class at all.
+    if not in_top_fifth.all():
+        values.update(
+            {f"top_fifth_{name}": value for name, value in classification(in_top_fifth, in_top).items()}
+        )
     if prediction.spend_p10 is not None and prediction.spend_p90 is not None:
         values["coverage_p10_p90"] = coverage(spend, prediction.spend_p10, prediction.spend_p90)
     return {name: value for name, value in values.items() if math.isfinite(value)}
