@@ -12,13 +12,14 @@ import tensorflow as tf
 from keras import layers
 
 QUANTILE_LEVELS = (0.1, 0.5, 0.9)
+# How far, in standard deviations of log spend, an amount may be from the mean of all buyers.
+LARGEST_AMOUNT = 4.0
 
 # Below this conditional level a quantile falls linearly to 0, where the buy probability puts it.
 _QUANTILE_RAMP = 0.1
 _MINIMUM_SIGMA = 0.05
 # In standard deviations of log spend.
 _LARGEST_SIGMA = 4.0
-_LARGEST_AMOUNT = 4.0
 _LARGEST_DEVIATION = 8.0
 _LOGIT_BOUND = 15.0
 # In standard deviations of a context value; see `_head`.
@@ -115,7 +116,7 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
         # A lognormal's mean, and what it gets wrong, around the mean of all buyers.
         center = float(np.log(scale.mean_of_buyers))
         amount = (mu + 0.5 * tf.square(sigma) + deviation - center) / spread
-        log_amount = center + self.amount_slope * spread * _bounded(amount, _LARGEST_AMOUNT)
+        log_amount = center + self.amount_slope * spread * _bounded(amount, LARGEST_AMOUNT)
         rates = np.array([_logit(rate) for rate in scale.tier_rates])
         # The gaps of the base rates, so that a raw 0 gives the base rates.
         gaps = tf.constant(np.log(np.expm1(np.maximum(-np.diff(rates), 1e-3))), tf.float32)

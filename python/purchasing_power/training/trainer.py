@@ -23,12 +23,12 @@ from purchasing_power.training.forest import fit_forest
 from purchasing_power.training.labels import label_scale
 from purchasing_power.training.losses import multi_target_loss, tweedie_slope
 from purchasing_power.training.model import TrainedModel
-from purchasing_power.training.network import LabelScale, Network, build_network
+from purchasing_power.training.network import LARGEST_AMOUNT, LabelScale, Network, build_network
 from purchasing_power.training.progress import EpochReport, Progress
 
 _CHECKPOINT_FILE = "checkpoint.npz"
 # Both as small for a million users as for a thousand; the second fine enough to place one in ten thousand.
-_DEVIATION_GRID = np.linspace(-4, 4, 8_001)
+_DEVIATION_GRID = np.linspace(-LARGEST_AMOUNT, LARGEST_AMOUNT, 8_001)
 _LOGIT_GRID = np.linspace(-8, 8, 32_001, dtype=np.float32)
 
 
