@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from purchasing_power.scoring import FeatureContract, ModelMetadata, ScoringModel
-from purchasing_power.training.dataset import SequenceDataset
+from purchasing_power.training.boosting import BoostedTrees, fit_trees
+from purchasing_power.training.dataset import AnchorSample, SequenceDataset
 from purchasing_power.training.export import ExportedModel, Graphs, convert
 from purchasing_power.training.forest import Forest, fit_forest
 from purchasing_power.training.labels import label_scale
@@ -77,8 +78,17 @@ def forest() -> Forest:
 
 
 @cache
+def trees() -> BoostedTrees:
+    random = np.random.default_rng(7)
+    context = random.normal(size=(2000, 4)).astype(np.float32)
+    bought = random.uniform(size=2000) < 1 / (1 + np.exp(-context[:, 0]))
+    spend = np.where(bought, np.exp(3 + context[:, 1] + 0.5 * random.normal(size=2000)), 0.0)
+    return fit_trees(AnchorSample(context, spend, bought, np.ones(2000)), trees=20, seed=3)
+
+
+@cache
 def graphs() -> Graphs:
-    return convert(network(), forest())
+    return convert(network(), trees(), forest())
 
 
 @cache

@@ -75,7 +75,9 @@ def test_inputs_and_outputs_are_those_of_the_design() -> None:
 
 def test_onnxruntime_computes_what_keras_computes() -> None:
     batches = [parity_batch(users, steps) for users, steps in ((64, 1), (32, 40), (1, 600), (256, 0))]
-    report = check_parity(small_model.network(), small_model.forest(), small_model.scoring_model(), batches)
+    report = check_parity(
+        small_model.network(), small_model.trees(), small_model.forest(), small_model.scoring_model(), batches
+    )
     assert report.rows == 353
     assert 0 < report.state <= 1e-5
     assert 0 < report.probability <= 1e-5
@@ -87,7 +89,7 @@ def test_the_exported_path_equals_the_training_path() -> None:
     network, steps = small_model.network(), RANDOM.normal(size=(20, 15, 3)).astype(np.float32)
     context = RANDOM.normal(size=(20, 1, 4)).astype(np.float32)
     raw = np.asarray(network.model([steps, np.full((20, 1), 15, np.int32), context])).mean(axis=2)[:, 0]
-    trained = network.outputs(raw)
+    trained = network.outputs(raw, small_model.trees().predict(context[:, 0]))
     model = small_model.scoring_model()
     found = model.predict(model.next_state(steps, np.zeros((20, 64), np.float32)), context[:, 0])
     np.testing.assert_allclose(found.expected_spend, trained["expected_spend"], rtol=1e-5)
@@ -106,6 +108,7 @@ def test_a_wrong_export_is_caught(place: str, name: str) -> None:
     with pytest.raises(PurchasingPowerError, match=f"differs from the trained one by .* in a {name}"):
         check_parity(
             small_model.network(),
+            small_model.trees(),
             small_model.forest(),
             ScoringModel.from_bytes(files["encoder"], files["head"]),
             [parity_batch(8, 4)],
@@ -114,11 +117,15 @@ def test_a_wrong_export_is_caught(place: str, name: str) -> None:
 
 def test_nothing_to_compare_is_refused() -> None:
     with pytest.raises(PurchasingPowerError, match="no user to compare"):
-        check_parity(small_model.network(), small_model.forest(), small_model.scoring_model(), [])
+        check_parity(
+            small_model.network(), small_model.trees(), small_model.forest(), small_model.scoring_model(), []
+        )
 
 
 def test_converting_again_gives_the_same_bytes() -> None:
-    again = convert(small_model.network(), small_model.forest()).stamp(small_model.metadata())
+    again = convert(small_model.network(), small_model.trees(), small_model.forest()).stamp(
+        small_model.metadata()
+    )
     assert again == small_model.exported()
     other = small_model.graphs().stamp(small_model.metadata(model_version="m2"))
     assert other.sha256 != again.sha256
@@ -127,6 +134,7 @@ def test_converting_again_gives_the_same_bytes() -> None:
 def test_a_trained_model_exports_what_it_was_told(tmp_path: Path) -> None:
     model = TrainedModel(
         small_model.network(),
+        small_model.trees(),
         small_model.forest(),
         small_model.CONTRACT,
         dt.date(2024, 5, 1),

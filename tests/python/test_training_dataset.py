@@ -195,3 +195,34 @@ def test_users_without_any_step_are_kept(tmp_path: Path) -> None:
     assert not batch.steps.any()
     ((record, _),) = empty.records(small_model.ANCHORS[3])
     assert record["n_steps"].to_pylist() == [0]
+
+
+def test_a_sample_of_everything_is_everything(tmp_path: Path) -> None:
+    data = small_model.dataset(tmp_path)
+    chosen = data.selection(split="train")
+    sample = chosen.sample(10_000, half_life_days=0, seed=1)
+    assert len(sample.spend) == chosen.n_anchors.sum()
+    assert (sample.weight == 1).all()
+    assert sample.spend.sum() == pytest.approx(
+        sum(row["spend"].sum() for row in small_model.rows() if row["split"] == "train")
+    )
+    halved = chosen.sample(10_000, half_life_days=7, seed=1).weight
+    assert set(np.log2(np.unique(halved)).round(6)) == {-float(week) for week in range(12)}
+
+
+def test_a_smaller_sample_stands_for_all_and_is_half_buyers(tmp_path: Path) -> None:
+    records = small_model.rows(600)
+    for number, row in enumerate(records):
+        if number % 20:
+            row["orders"], row["spend"] = row["orders"] * 0, row["spend"] * 0
+    data = small_model.dataset(tmp_path, records)
+    chosen = data.selection()
+    whole = chosen.sample(100_000, half_life_days=0, seed=1)
+    part = chosen.sample(400, half_life_days=0, seed=1)
+    assert 320 <= len(part.spend) <= 480
+    assert 0.4 < part.bought.mean() < 0.6
+    assert whole.bought.mean() < 0.06
+    assert part.weight.sum() == pytest.approx(len(whole.spend), rel=0.15)
+    assert (part.weight * part.bought).sum() == pytest.approx(whole.bought.sum(), rel=0.15)
+    again = chosen.sample(400, half_life_days=0, seed=1)
+    np.testing.assert_array_equal(part.context, again.context)

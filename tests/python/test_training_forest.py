@@ -16,7 +16,7 @@ RANDOM = np.random.default_rng(12)
 
 
 def predict(forest: Forest, context: npt.NDArray[np.float32]) -> HeadOutput:
-    exported = convert(small_model.network(), forest).stamp(small_model.metadata())
+    exported = convert(small_model.network(), None, forest).stamp(small_model.metadata())
     model = ScoringModel.from_bytes(exported.encoder, exported.head)
     return model.predict(np.zeros((len(context), 64), np.float32), context)
 
@@ -63,7 +63,7 @@ def test_a_share_of_zero_flags_none_of_the_training_users() -> None:
 def test_the_same_seed_grows_the_same_trees() -> None:
     context = RANDOM.normal(size=(500, 4)).astype(np.float32)
     heads = [
-        convert(small_model.network(), fit_forest(context, outlier_share=0.01, seed=seed)).head
+        convert(small_model.network(), None, fit_forest(context, outlier_share=0.01, seed=seed)).head
         for seed in (5, 5, 6)
     ]
     first, again, other = (head.SerializeToString(deterministic=True) for head in heads)

@@ -27,6 +27,7 @@ class TrainingConfig:
         half_life_horizons: An anchor this many horizons before the newest one weighs half as much, because
             what users do next resembles what they did lately; 0 weighs all anchors alike.
         clip_norm: Longest gradient.
+        trees: Boosted trees beside the network, a target; fewer learn more each, and 0 leaves them out.
         outlier_share: Share of the training users that the isolation forest flags as outliers.
         seed: Seeds initial weights, dropout and the order of batches.
     """
@@ -43,6 +44,7 @@ class TrainingConfig:
     weight_average: float = 0.98
     half_life_horizons: float = 1.0
     clip_norm: float = 1.0
+    trees: int = 300
     outlier_share: float = 0.01
     seed: int = 7
 
@@ -67,7 +69,7 @@ class TrainingConfig:
         for name in ("dropout", "weight_average"):
             if not 0 <= getattr(self, name) < 1:
                 raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must be within [0, 1).")
-        for name in ("batch_size", "l2", "half_life_horizons", "seed"):
+        for name in ("batch_size", "l2", "half_life_horizons", "trees", "seed"):
             if not getattr(self, name) >= 0:
                 raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must not be negative.")
         if not 0 <= self.outlier_share <= 0.5:

@@ -264,12 +264,63 @@ class AnchorSelection:
         ]
         return context
 
+    def sample(self, anchors: int, *, half_life_days: float, seed: int) -> AnchorSample:
+        """Draws about `anchors` chosen anchors at most; of more than fit, half are those with a purchase.
+
+        Args:
+            anchors: How many.
+            half_life_days: An anchor this many days before the newest one weighs half as much; 0 weighs all
+                alike.
+            seed: Seeds the draw.
+        """
+        data, total = self.dataset, int(self.n_anchors.sum())
+        blocks = [
+            slice(first, first + _USERS_PER_BLOCK) for first in range(0, len(self.users), _USERS_PER_BLOCK)
+        ]
+
+        def places(block: slice) -> npt.NDArray[np.int64]:
+            return _ranges(self.first_anchor[block], self.n_anchors[block])
+
+        purchases = sum(int((data._anchor["orders"][places(block)] > 0).sum()) for block in blocks)
+        # Where few buy, each purchase says more than each of the many who did not.
+        of_buyers = min(1.0, anchors / 2 / max(purchases, 1)) if total > anchors else 1.0
+        others = total - purchases
+        of_others = min(1.0, (anchors - of_buyers * purchases) / others) if others else 1.0
+        random, parts = np.random.default_rng(seed), []
+        for block in blocks:
+            at = places(block)
+            bought = data._anchor["orders"][at] > 0
+            share = np.where(bought, of_buyers, of_others)
+            kept = random.random(len(at)) < share
+            at, bought, share = at[kept], bought[kept], share[kept]
+            weight = _weight(data._anchor["anchor_day"][at], self.last_day, half_life_days) / share
+            parts.append((data._context[at], data._anchor["spend"][at], bought, weight))
+        context, spend, bought, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return AnchorSample(context, spend, bought, weight)
+
     def label_sample(self, users: int = 100_000) -> npt.NDArray[np.float64]:
         """Gives the spend of every chosen anchor of about `users` users at most, of all lengths alike."""
         every = slice(None, None, max(1, len(self.users) // users))
         at = _ranges(self.first_anchor[every], self.n_anchors[every])
         spend: npt.NDArray[np.float64] = self.dataset._anchor["spend"][at]
         return spend
+
+
+@dataclass(frozen=True)
+class AnchorSample:
+    """Context and labels of n anchors.
+
+    Attributes:
+        context: [n, K] context at each anchor.
+        spend: [n] money within the horizon.
+        bought: [n] whether there was an order.
+        weight: [n] how much each counts; the sum stands for all anchors that were drawn from.
+    """
+
+    context: npt.NDArray[np.float32]
+    spend: npt.NDArray[np.float64]
+    bought: npt.NDArray[np.bool_]
+    weight: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -372,10 +423,14 @@ class AnchorSequence(keras.utils.PyDataset):  # type: ignore[misc]
         return total / len(self)
 
     def _weight(self, day: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        if not self._half_life:
-            return np.ones_like(day)
-        halvings: npt.NDArray[np.float32] = (self._selection.last_day - day) / np.float32(self._half_life)
-        return np.exp2(-halvings)
+        return _weight(day, self._selection.last_day, self._half_life).astype(np.float32)
+
+
+def _weight(day: npt.NDArray[Any], newest: int, half_life_days: float) -> npt.NDArray[np.float64]:
+    if not half_life_days:
+        return np.ones(day.shape)
+    halvings: npt.NDArray[np.float64] = (newest - day.astype(np.float64)) / half_life_days
+    return np.exp2(-halvings)
 
 
 def _write_batch(batch: pa.RecordBatch, files: Mapping[str, BinaryIO], contract: FeatureContract) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,10 @@ from keras import layers
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.scoring.metadata import ModelMetadata
 from purchasing_power.scoring.model import ScoringModel, model_sha256
+from purchasing_power.training.boosting import TREE_INPUT, TREE_TARGETS, BoostedTrees, add_trees
 from purchasing_power.training.forest import Forest, add_forest
 from purchasing_power.training.network import Network
+from purchasing_power.training.tree_graph import DOMAIN, DOMAIN_VERSION
 
 OPSET = 17
 ABSOLUTE_TOLERANCE = 1e-5
@@ -106,13 +108,13 @@ class KerasScorer:
             following += encoder(steps, initial_state=first)[1:]
         return tf.concat(following, axis=-1)
 
-    def predict(self, state: Any, context: Any) -> dict[str, Any]:
-        """Gives the head's outputs of states [n, S] and context [n, K]."""
+    def predict(self, state: Any, context: Any, trees: Any = None) -> dict[str, Any]:
+        """Gives the head's outputs of states [n, S], context [n, K] and what trees say [n, 3]."""
         size, raw = self._network.hidden_size, []
         for member, head in enumerate(self._network.heads):
             hidden = state[:, 2 * member * size : (2 * member + 1) * size]
             raw.append(head([hidden[:, None], context[:, None]], training=False)[:, 0])
-        outputs: dict[str, Any] = self._network.outputs(tf.add_n(raw) / float(len(raw)))
+        outputs: dict[str, Any] = self._network.outputs(tf.add_n(raw) / float(len(raw)), trees)
         return outputs
 
 
@@ -135,8 +137,8 @@ class Graphs:
         )
 
 
-def convert(network: Network, forest: Forest) -> Graphs:
-    """Converts a network and a forest to ONNX.
+def convert(network: Network, trees: BoostedTrees | None, forest: Forest) -> Graphs:
+    """Converts a network, the trees beside it and a forest to ONNX.
 
     Returns:
         encoder: steps [n, t, C], state [n, S] -> next_state [n, S]; one fused LSTM op per member.
@@ -150,15 +152,19 @@ def convert(network: Network, forest: Forest) -> Graphs:
     encoder = tf.function(
         lambda steps, state: {"next_state": scorer.next_state(steps, state)}, input_signature=(steps, state)
     )
-    head = tf.function(scorer.predict, input_signature=(state, context))
-    graphs = Graphs(
-        encoder=_convert(encoder, (steps, state), "encoder"), head=_convert(head, (state, context), "head")
-    )
+    inputs = [state, context]
+    if trees is not None:
+        inputs.append(tf.TensorSpec((None, len(TREE_TARGETS)), tf.float32, name=TREE_INPUT))
+    head = tf.function(scorer.predict, input_signature=inputs)
+    graphs = Graphs(encoder=_convert(encoder, (steps, state), "encoder"), head=_convert(head, inputs, "head"))
+    if trees is not None:
+        add_trees(graphs.head, trees)
     add_forest(graphs.head, forest)
+    graphs.head.opset_import.append(onnx.helper.make_opsetid(DOMAIN, DOMAIN_VERSION))
     return graphs
 
 
-def _convert(function: Any, signature: tuple[Any, ...], name: str) -> onnx.ModelProto:
+def _convert(function: Any, signature: Sequence[Any], name: str) -> onnx.ModelProto:
     converted, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
     model: onnx.ModelProto = converted
     loops = sorted({node.op_type for node in model.graph.node} & {"Loop", "Scan", "If"})
@@ -223,6 +229,7 @@ def _name_by_position(graph: onnx.GraphProto) -> None:
 
 def check_parity(
     network: Network,
+    trees: BoostedTrees | None,
     forest: Forest,
     model: ScoringModel,
     batches: Iterable[ParityBatch],
@@ -230,10 +237,11 @@ def check_parity(
     absolute: float = ABSOLUTE_TOLERANCE,
     relative: float = RELATIVE_TOLERANCE,
 ) -> ParityReport:
-    """Compares onnxruntime with Keras, and with scikit-learn's forest, on real users.
+    """Compares onnxruntime with Keras, LightGBM and scikit-learn's forest, on real users.
 
     Args:
         network: The trained network.
+        trees: The trees beside it.
         forest: The fitted forest.
         model: The exported model, opened in onnxruntime.
         batches: What to compare on.
@@ -265,7 +273,11 @@ def check_parity(
         else:
             expected_state = state
         found = model.predict(state, batch.context)
-        expected = scorer.predict(tf.constant(expected_state), tf.constant(batch.context))
+        expected = scorer.predict(
+            tf.constant(expected_state),
+            tf.constant(batch.context),
+            None if trees is None else tf.constant(trees.predict(batch.context)),
+        )
         difference = _largest(found.anomaly_score, forest.score(batch.context))
         worst["anomaly"] = max(worst["anomaly"], difference)
         for name in _PROBABILITIES:

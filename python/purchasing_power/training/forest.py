@@ -14,12 +14,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import IsolationForest
 
+from purchasing_power.training.tree_graph import DOMAIN, TreeColumns
+
 ANOMALY_OUTPUTS = ("anomaly_score", "is_outlier")
 
 _TREES = 100
 _USERS_PER_TREE = 256
-_DOMAIN = "ai.onnx.ml"
-_DOMAIN_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def add_forest(head: onnx.ModelProto, forest: Forest) -> None:
                 ["context"],
                 ["forest_exponents"],
                 name="forest_trees",
-                domain=_DOMAIN,
+                domain=DOMAIN,
                 **_tree_attributes(forest.estimator),
             ),
             helper.make_node("Squeeze", ["forest_exponents", "forest_axis"], ["forest_exponent"]),
@@ -91,46 +91,25 @@ def add_forest(head: onnx.ModelProto, forest: Forest) -> None:
         helper.make_tensor_value_info(name, kind, ["batch"])
         for name, kind in zip(ANOMALY_OUTPUTS, kinds, strict=True)
     )
-    head.opset_import.append(helper.make_opsetid(_DOMAIN, _DOMAIN_VERSION))
 
 
 def _tree_attributes(estimator: IsolationForest) -> dict[str, Any]:
-    columns: dict[str, list[npt.NDArray[Any]]] = {}
-
-    def add(**values: npt.NDArray[Any]) -> None:
-        for name, value in values.items():
-            columns.setdefault(name, []).append(value)
-
+    columns = TreeColumns()
     usual = float(_path_length(np.array([estimator.max_samples_]))[0])
     trees = list(zip(estimator.estimators_, estimator.estimators_features_, strict=True))
-    for number, (fitted, features) in enumerate(trees):
+    for fitted, features in trees:
         tree = fitted.tree_
-        is_leaf = tree.children_left < 0
-        leaves = np.flatnonzero(is_leaf)
-        add(
-            nodes_treeids=np.full(tree.node_count, number),
-            nodes_nodeids=np.arange(tree.node_count),
-            nodes_featureids=np.where(is_leaf, 0, features[np.maximum(tree.feature, 0)]),
-            nodes_values=np.where(is_leaf, 0, _rounded_down(tree.threshold)),
-            nodes_modes=np.where(is_leaf, "LEAF", "BRANCH_LEQ"),
-            nodes_truenodeids=np.maximum(tree.children_left, 0),
-            nodes_falsenodeids=np.maximum(tree.children_right, 0),
-            target_treeids=np.full(len(leaves), number),
-            target_nodeids=leaves,
-            target_ids=np.zeros(len(leaves), np.int64),
-        )
         # A leaf of several users stands for the cuts that would still have been needed.
-        path = (_depths(tree) + _path_length(tree.n_node_samples))[leaves]
-        # A forest grown on one user has no cut at all; scikit-learn gives everybody one half.
-        add(target_weights=-(path / usual if usual else np.ones(len(leaves))) / len(trees))
-    attributes: dict[str, Any] = {name: np.concatenate(parts).tolist() for name, parts in columns.items()}
-    return {**attributes, "n_targets": 1, "aggregate_function": "SUM"}
-
-
-def _rounded_down(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """Gives the largest float32 that is no larger, so that float32 values fall on the same side as before."""
-    near = thresholds.astype(np.float32)
-    return np.where(near > thresholds, np.nextafter(near, np.float32(-np.inf)), near)
+        path = _depths(tree) + _path_length(tree.n_node_samples)
+        columns.add(
+            feature=features[np.maximum(tree.feature, 0)],
+            threshold=tree.threshold,
+            left=tree.children_left,
+            right=tree.children_right,
+            # A forest grown on one user has no cut at all; scikit-learn gives everybody one half.
+            value=-(path / usual if usual else np.ones(len(path))) / len(trees),
+        )
+    return columns.attributes()
 
 
 def _depths(tree: Any) -> npt.NDArray[np.int64]:

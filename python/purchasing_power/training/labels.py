@@ -65,5 +65,4 @@ def label_scale(spend: npt.NDArray[np.float64], n_tiers: int) -> LabelScale:
         log_mean=float(log_spend.mean()),
         log_std=float(max(log_spend.std(), 0.1)),
         tier_cut_points=cuts,
-        tier_rates=tuple(float(np.clip((spend >= cut).mean(), 0.0001, 0.9999)) for cut in cuts),
     )

@@ -116,7 +116,7 @@ def multi_target_loss(outputs: SpendOutputs, raw: Any, spend: Any, bought: Any) 
         ]
     )
     reached = tf.cast(spend[..., None] >= tf.constant(scale.tier_cut_points, tf.float32), tf.float32)
-    tiers = tf.reduce_mean(cross_entropy(reached, part.tier_logits), axis=-1)
+    tiers = tf.reduce_mean(cross_entropy(reached, outputs.tier_logits(part)), axis=-1)
     return (buy + amount + mean + quantiles + tiers) / (_entropy(scale.buy_rate) + scale.buy_rate)
 
 

@@ -15,6 +15,7 @@ from purchasing_power.scoring.encoder import encode
 from purchasing_power.scoring.head import HEAD_OUTPUT_SCHEMA, score
 from purchasing_power.scoring.metadata import FeatureContract, ModelMetadata
 from purchasing_power.scoring.model import ScoringModel
+from purchasing_power.training.boosting import BoostedTrees
 from purchasing_power.training.config import TrainingConfig
 from purchasing_power.training.dataset import SequenceDataset
 from purchasing_power.training.export import (
@@ -37,6 +38,7 @@ class TrainedModel:
 
     Attributes:
         network: The Keras network with the best weights.
+        trees: The boosted trees that its outputs are averaged with; None where there are none.
         forest: The isolation forest over context.
         contract: The feature contract it was trained on.
         cutoff: No label window used in training ends after it.
@@ -48,6 +50,7 @@ class TrainedModel:
     def __init__(
         self,
         network: Network,
+        trees: BoostedTrees | None,
         forest: Forest,
         contract: FeatureContract,
         cutoff: dt.date,
@@ -56,6 +59,7 @@ class TrainedModel:
     ) -> None:
         """Takes over what training made; `train` is the one to call."""
         self.network = network
+        self.trees = trees
         self.forest = forest
         self.contract = contract
         self.cutoff = cutoff
@@ -105,7 +109,11 @@ class TrainedModel:
             PurchasingPowerError: They differ by more than 1e-5.
         """
         return check_parity(
-            self.network, self.forest, self._scoring, self._parity_batches(dataset, anchor_on, users)
+            self.network,
+            self.trees,
+            self.forest,
+            self._scoring,
+            self._parity_batches(dataset, anchor_on, users),
         )
 
     def _parity_batches(
@@ -134,7 +142,7 @@ class TrainedModel:
 
     @cached_property
     def _graphs(self) -> Graphs:
-        return convert(self.network, self.forest)
+        return convert(self.network, self.trees, self.forest)
 
     @cached_property
     def _scoring(self) -> ScoringModel:

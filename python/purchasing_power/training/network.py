@@ -15,8 +15,11 @@ QUANTILE_LEVELS = (0.1, 0.5, 0.9)
 # How far, in standard deviations of log spend, an amount may be from the mean of all buyers.
 LARGEST_AMOUNT = 4.0
 
+# Trees weigh as much as the network: on the earlier windows of four shops no other share was better
+# everywhere, and held-back users are too few to learn one.
+_SHARE_OF_TREES = 0.5
 # Below this conditional level a quantile falls linearly to 0, where the buy probability puts it.
-_QUANTILE_RAMP = 0.1
+_QUANTILE_RAMP = 0.03
 _MINIMUM_SIGMA = 0.05
 # In standard deviations of log spend.
 _LARGEST_SIGMA = 4.0
@@ -36,7 +39,6 @@ class LabelScale:
         log_mean: Mean of the log of positive spend.
         log_std: Its standard deviation, > 0.
         tier_cut_points: Money at which each tier but the lowest begins, strictly increasing, > 0.
-        tier_rates: Share of labels that reach each cut point, within (0, 1).
     """
 
     buy_rate: float
@@ -44,7 +46,6 @@ class LabelScale:
     log_mean: float
     log_std: float
     tier_cut_points: tuple[float, ...]
-    tier_rates: tuple[float, ...]
 
     @property
     def mean_of_buyers(self) -> float:
@@ -53,10 +54,11 @@ class LabelScale:
 
 
 class SpendParameters(NamedTuple):
-    """Raw outputs with their meaning; all [...] but tier_logits [..., T - 1].
+    """Raw outputs with their meaning; all [...].
 
     mu and sigma describe the log of positive spend; log_amount is the log of its mean, log_expected that of
-    mean spend, zeros included; median, lower and upper shape the quantiles of positive spend.
+    mean spend, zeros included. median, lower and upper are the log-logistic distribution of positive spend
+    that quantiles and tiers are read from: the log of its median, and its spread below and above it.
     """
 
     buy_logit: Any
@@ -67,14 +69,13 @@ class SpendParameters(NamedTuple):
     median: Any
     lower: Any
     upper: Any
-    tier_logits: Any
 
 
 @keras.saving.register_keras_serializable("purchasing_power")
 class SpendOutputs(layers.Layer):  # type: ignore[misc]
-    """Gives raw outputs [..., P] their meaning: probability, money, quantiles, tiers."""
+    """Gives raw outputs [..., 7] their meaning: probability, money, quantiles, tiers."""
 
-    RAW_BEFORE_TIERS = 7
+    raw_size = 7
 
     def __init__(self, scale: LabelScale, **kwargs: Any) -> None:
         """Takes the label statistics that the raw outputs are relative to."""
@@ -89,25 +90,25 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
         self.amount_slope = self.add_weight(
             name="amount_slope", shape=(), initializer="ones", trainable=False
         )
+        # Set after training, on users that no weight was fitted to: makes intervals hold what they claim.
+        self.interval_scale = self.add_weight(
+            name="interval_scale", shape=(), initializer="ones", trainable=False
+        )
         # Set after training, so that as many users are put into each tier as belong there.
         self.tier_thresholds = self.add_weight(
             name="tier_thresholds", shape=(len(scale.tier_cut_points),), initializer="zeros", trainable=False
         )
 
-    @property
-    def raw_size(self) -> int:
-        """P, the width of the raw outputs."""
-        return self.RAW_BEFORE_TIERS + len(self.scale.tier_cut_points)
+    def parameters(self, raw: Any, trees: Any = None) -> SpendParameters:
+        """Gives raw outputs [..., 7] their meaning, averaged with boosted trees where there are any.
 
-    def parameters(self, raw: Any) -> SpendParameters:
-        """Splits raw outputs [..., P] into parameters.
-
-        Cumulative tier logits fall from cut point to cut point by construction, so tier probabilities are >=
-        0.
+        Args:
+            raw: [..., 7] raw outputs of the network.
+            trees: [..., 3] what trees say: log-odds of a purchase, log of a buyer's mean and median spend.
         """
         scale = self.scale
         spread = scale.log_std
-        buy_logit = tf.clip_by_value(raw[..., 0] + _logit(scale.buy_rate), -_LOGIT_BOUND, _LOGIT_BOUND)
+        buy_logit = raw[..., 0] + _logit(scale.buy_rate)
         # Bounded, because only buyers say how much is spent: where one user in a thousand buys, nothing else
         # would keep the amounts of all the others from growing without end.
         mu = scale.log_mean + spread * _bounded(raw[..., 1], _LARGEST_DEVIATION)
@@ -115,24 +116,31 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
         deviation = spread * _bounded(raw[..., 3], _LARGEST_DEVIATION)
         # A lognormal's mean, and what it gets wrong, around the mean of all buyers.
         center = float(np.log(scale.mean_of_buyers))
-        amount = (mu + 0.5 * tf.square(sigma) + deviation - center) / spread
-        log_amount = center + self.amount_slope * spread * _bounded(amount, LARGEST_AMOUNT)
-        rates = np.array([_logit(rate) for rate in scale.tier_rates])
-        # The gaps of the base rates, so that a raw 0 gives the base rates.
-        gaps = tf.constant(np.log(np.expm1(np.maximum(-np.diff(rates), 1e-3))), tf.float32)
-        first = raw[..., 7:8] + float(rates[0])
-        falls = tf.nn.softplus(raw[..., 8:] + gaps)
-        tier_logits = tf.concat([first, first - _running_sum(falls, len(rates) - 1)], axis=-1)
+        log_amount = mu + 0.5 * tf.square(sigma) + deviation
+        median = scale.log_mean + spread * _bounded(raw[..., 4], _LARGEST_DEVIATION)
+        if trees is not None:
+            buy_logit, log_amount, median = (
+                (1.0 - _SHARE_OF_TREES) * network + _SHARE_OF_TREES * trees[..., target]
+                for target, network in enumerate((buy_logit, log_amount, median))
+            )
+        buy_logit = tf.clip_by_value(buy_logit, -_LOGIT_BOUND, _LOGIT_BOUND)
+        amount = _bounded((log_amount - center) / spread, LARGEST_AMOUNT)
+        log_amount = center + self.amount_slope * spread * amount
+        lower, upper = (
+            self.interval_scale
+            * spread
+            * (_MINIMUM_SIGMA + _bounded(tf.nn.softplus(raw[..., place]), _LARGEST_SIGMA))
+            for place in (5, 6)
+        )
         return SpendParameters(
             buy_logit=buy_logit,
             mu=mu,
             sigma=sigma,
             log_amount=log_amount,
             log_expected=tf.math.log_sigmoid(buy_logit) + log_amount,
-            median=scale.log_mean + spread * _bounded(raw[..., 4], _LARGEST_DEVIATION),
-            lower=spread * _bounded(tf.nn.softplus(raw[..., 5]), _LARGEST_SIGMA),
-            upper=spread * _bounded(tf.nn.softplus(raw[..., 6]), _LARGEST_SIGMA),
-            tier_logits=tier_logits,
+            median=median,
+            lower=lower,
+            upper=upper,
         )
 
     def quantile(self, part: SpendParameters, level: float) -> Any:
@@ -152,11 +160,21 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
         spread = tf.where(logit < 0.0, part.lower, part.upper)
         return ramp * tf.exp(part.median + spread * logit)
 
-    def call(self, raw: Any) -> dict[str, Any]:
-        """Gives the head's outputs of raw outputs [n, P]; money over the horizon."""
-        part = self.parameters(raw)
+    def tier_logits(self, part: SpendParameters) -> Any:
+        """Gives the log-odds [..., T - 1] that spend reaches each cut point; they never rise from one on."""
+        distance = part.median[..., None] - np.log(self.scale.tier_cut_points).astype(np.float32)
+        spread = tf.where(distance > 0.0, part.lower[..., None], part.upper[..., None])
+        # The log-odds of a product of two probabilities, from those of each. The purchase is learnt by
+        # its own loss, as for quantiles.
+        buys, reaches = tf.stop_gradient(part.buy_logit)[..., None], distance / spread
+        return buys - tf.nn.softplus(buys - reaches + tf.nn.softplus(-buys))
+
+    def call(self, raw: Any, trees: Any = None) -> dict[str, Any]:
+        """Gives the head's outputs of raw outputs [n, 7] and trees [n, 3]; money over the horizon."""
+        part = self.parameters(raw, trees)
         low, middle, high = (self.quantile(part, level) for level in QUANTILE_LEVELS)
-        reached = tf.nn.sigmoid(part.tier_logits)
+        tier_logits = self.tier_logits(part)
+        reached = tf.nn.sigmoid(tier_logits)
         steps = tf.concat([tf.ones_like(reached[..., :1]), reached, tf.zeros_like(reached[..., :1])], axis=-1)
         return {
             "purchase_probability": tf.nn.sigmoid(part.buy_logit),
@@ -164,9 +182,10 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
             "spend_p10": low,
             "spend_p50": middle,
             "spend_p90": high,
-            "tier_probabilities": steps[..., :-1] - steps[..., 1:],
+            # Never below 0 but for the last digit.
+            "tier_probabilities": tf.nn.relu(steps[..., :-1] - steps[..., 1:]),
             # A threshold of 0 is the median tier; uncertain users would then crowd the middle ones.
-            "tier": tf.reduce_sum(tf.cast(part.tier_logits >= self.tier_thresholds, tf.int64), axis=-1),
+            "tier": tf.reduce_sum(tf.cast(tier_logits >= self.tier_thresholds, tf.int64), axis=-1),
         }
 
     def get_config(self) -> dict[str, Any]:
@@ -328,8 +347,3 @@ def _logit(rate: float) -> float:
 def _bounded(values: Any, limit: float) -> Any:
     # The identity near 0, and never beyond the limit.
     return limit * tf.tanh(values / limit)
-
-
-def _running_sum(values: Any, size: int) -> Any:
-    # A matrix product instead of CumSum: it is exact enough for a few tiers and runs everywhere alike.
-    return tf.matmul(values, tf.constant(np.triu(np.ones((size, size))), tf.float32))

@@ -17,19 +17,32 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.training.boosting import LARGEST_SAMPLE, TREE_TARGETS, BoostedTrees, fit_trees
 from purchasing_power.training.config import TrainingConfig
 from purchasing_power.training.dataset import AnchorBatch, AnchorSelection, AnchorSequence, SequenceDataset
 from purchasing_power.training.forest import fit_forest
 from purchasing_power.training.labels import label_scale
 from purchasing_power.training.losses import multi_target_loss, tweedie_slope
 from purchasing_power.training.model import TrainedModel
-from purchasing_power.training.network import LARGEST_AMOUNT, LabelScale, Network, build_network
+from purchasing_power.training.network import (
+    LARGEST_AMOUNT,
+    LabelScale,
+    Network,
+    SpendParameters,
+    build_network,
+)
 from purchasing_power.training.progress import EpochReport, Progress
 
 _CHECKPOINT_FILE = "checkpoint.npz"
-# Both as small for a million users as for a thousand; the second fine enough to place one in ten thousand.
+# As small for a million users as for a thousand; the last fine enough to place one in ten thousand.
 _DEVIATION_GRID = np.linspace(-LARGEST_AMOUNT, LARGEST_AMOUNT, 8_001)
+_DISTANCE_GRID = np.linspace(0, 20, 4_001)
 _LOGIT_GRID = np.linspace(-8, 8, 32_001, dtype=np.float32)
+# Anchors that sums and shares are measured on; more change nothing.
+_CALIBRATION_ANCHORS = 500_000
+# Of fewer, the four fifths that an interval should hold are a matter of chance.
+_FEWEST_PURCHASES = 200
+_COVERED = 0.8
 
 
 def train(
@@ -90,11 +103,17 @@ def train(
         checkpoint.save(run, history)
         _tell(progress, history[-1], resumed=False)
     run.restore_best()
-    run.calibrate()
+    trees = None
+    if config.trees:
+        half_life = config.half_life_horizons * dataset.contract.horizon_days
+        sample = parts["train"].sample(LARGEST_SAMPLE, half_life_days=half_life, seed=config.seed)
+        trees = fit_trees(sample, trees=config.trees, seed=config.seed)
+    run.calibrate(trees)
     checkpoint.path.unlink(missing_ok=True)
     forest = fit_forest(parts["train"].newest_context(), outlier_share=config.outlier_share, seed=config.seed)
     return TrainedModel(
         network=run.network,
+        trees=trees,
         forest=forest,
         contract=dataset.contract,
         cutoff=cutoff,
@@ -149,10 +168,9 @@ class _Run:
         self._best = _values(weights)
         # The same divisor for every batch, so that an anchor counts alike in small and in large batches.
         self._mean_weight = self._batches.mean_weight()
-        signature = _signature(dataset)
-        self._train_step = tf.function(self._step, input_signature=signature)
-        self._loss_sum = tf.function(self._sum_of_losses, input_signature=signature)
-        self._outputs = tf.function(self._money_and_tiers, input_signature=signature)
+        self._signature = _signature(dataset)
+        self._train_step = tf.function(self._step, input_signature=self._signature)
+        self._loss_sum = tf.function(self._sum_of_losses, input_signature=self._signature)
 
     def epoch(self, index: int) -> tuple[float, float]:
         """Runs one epoch and gives the training and the validation loss of an anchor."""
@@ -178,50 +196,93 @@ class _Run:
     def restore_best(self) -> None:
         _assign(self.network.model.trainable_variables, self._best)
 
-    def calibrate(self) -> None:
-        """Fits the outputs' constants: amounts' slope to held-back users, the others to the training ones.
+    def calibrate(self, trees: BoostedTrees | None) -> None:
+        """Fits the outputs' constants, of the network and the trees together.
 
-        Predicted and actual spend add up to the same sum, and each tier is predicted as often as it occurs:
-        with a threshold of one half the top tier is called too rarely, because its users are uncertain.
+        Amounts' slope and intervals' width are fitted to held-back users, the others to training users:
+        predicted and actual spend add up to the same sum, and each tier is predicted as often as it occurs.
+        With a threshold of one half the top tier is called too rarely, because its users are uncertain.
         """
-        self.network.outputs.amount_slope.assign(self._amount_slope())
+        outputs = self.network.outputs
+        predict = self._predictor(trees)
+        slope, interval_scale = self._fitted_to_held_back(predict)
+        outputs.amount_slope.assign(slope)
+        outputs.interval_scale.assign(interval_scale)
+        # Drawn in an order of their own, so that the first batches are a sample of users of all lengths.
         self._batches.start_epoch(0)
-        sums, actual = np.zeros(2), np.zeros(len(self.network.outputs.scale.tier_cut_points))
-        counts = np.zeros((len(actual), len(_LOGIT_GRID) + 1))
-        cuts = np.array(self.network.outputs.scale.tier_cut_points)
-        for index in range(len(self._batches)):
-            batch = self._batches[index]
-            log_expected, _, logits = (value.numpy() for value in self._outputs(*_tensors(batch)))
-            predicted = np.exp(log_expected)
+        cuts = np.array(outputs.scale.tier_cut_points)
+        sums, actual, anchors = np.zeros(2), np.zeros(len(cuts)), 0
+        counts = np.zeros((len(cuts), len(_LOGIT_GRID) + 1))
+        for batch in map(self._batches.__getitem__, range(len(self._batches))):
+            part = predict(batch)
+            predicted = np.exp(part.log_expected)
+            logits = outputs.tier_logits(part).numpy()
             sums += [(predicted * batch.weight).sum(), (batch.spend * batch.weight).sum()]
             for tier, cut in enumerate(cuts):
                 actual[tier] += batch.weight[batch.spend >= cut].sum()
                 place = np.searchsorted(_LOGIT_GRID, logits[..., tier].ravel(), side="right")
                 counts[tier] += np.bincount(place, weights=batch.weight.ravel(), minlength=counts.shape[1])
-        self.network.outputs.log_correction.assign(np.log(sums[1] / sums[0]))
+            anchors += batch.weight.size
+            if anchors > _CALIBRATION_ANCHORS:
+                break
+        outputs.log_correction.assign(np.log(sums[1] / sums[0]))
         # The weight of all logits from each grid point up; the first that is small enough is the threshold.
         above = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1][:, 1:]
         places = (above > actual[:, None]).sum(axis=1).clip(max=len(_LOGIT_GRID) - 1)
-        self.network.outputs.tier_thresholds.assign(_LOGIT_GRID[places])
+        outputs.tier_thresholds.assign(_LOGIT_GRID[places])
 
-    def _amount_slope(self) -> float:
-        """Gives the share of buyers' predicted differences, on the log scale, that held-back buyers bear out.
+    def _predictor(self, trees: BoostedTrees | None) -> Callable[[AnchorBatch], SpendParameters]:
+        plane = tf.TensorSpec((None, None, len(TREE_TARGETS)), tf.float32)
+        signature = [*self._signature[:3], *([] if trees is None else [plane])]
 
-        Where buyers are few, amounts are learnt from few, and differences that did not hold would only spoil
-        the ranking that the probabilities give.
+        def compute(steps: Any, steps_before: Any, context: Any, said: Any = None) -> SpendParameters:
+            raw = self.network.model([steps, steps_before, context], training=False)
+            return self.network.outputs.parameters(tf.reduce_mean(raw, axis=-2), said)
+
+        function = tf.function(compute, input_signature=signature)
+
+        def predict(batch: AnchorBatch) -> SpendParameters:
+            tensors = [batch.steps, batch.steps_before, batch.context]
+            if trees is not None:
+                flat = batch.context.reshape(-1, batch.context.shape[-1])
+                tensors.append(trees.predict(flat).reshape(*batch.spend.shape, -1))
+            part: SpendParameters = function(*tensors)
+            return part
+
+        return predict
+
+    def _fitted_to_held_back(self, predict: Callable[[AnchorBatch], SpendParameters]) -> tuple[float, float]:
+        """Gives amounts' slope and the scale of intervals that held-back buyers bear out.
+
+        The slope is the share of buyers' predicted differences, on the log scale, that held: where buyers are
+        few, amounts are learnt from few, and differences that did not hold would only spoil the ranking that
+        the probabilities give. The scale is that at which four fifths of these buyers spend between the 10 %
+        and the 90 % quantile of what buyers spend (split conformal: Papadopoulos et al. 2002).
         """
         scale = self.network.outputs.scale
         weight, spend = np.zeros((2, len(_DEVIATION_GRID) + 1))
-        for index in range(len(self._validation)):
-            batch = self._validation[index]
-            log_amount = self._outputs(*_tensors(batch))[1].numpy()
-            deviation = (log_amount - np.log(scale.mean_of_buyers)) / scale.log_std
+        distances, purchases = np.zeros(len(_DISTANCE_GRID) + 1), 0
+        for batch in map(self._validation.__getitem__, range(len(self._validation))):
+            part = SpendParameters(*(value.numpy() for value in predict(batch)))
+            deviation = (part.log_amount - np.log(scale.mean_of_buyers)) / scale.log_std
             place = np.searchsorted(_DEVIATION_GRID, deviation.ravel())
             of_buyers = (batch.weight * batch.bought).ravel()
             weight += np.bincount(place, of_buyers, len(weight))
             spend += np.bincount(place, of_buyers * batch.spend.ravel(), len(spend))
+            spent = (batch.weight > 0) & (batch.spend > 0)
+            away = np.log(batch.spend[spent]) - part.median[spent]
+            away /= np.where(away < 0, -part.lower[spent], part.upper[spent])
+            place = np.searchsorted(_DISTANCE_GRID, away)
+            distances += np.bincount(place, batch.weight[spent], len(distances))
+            purchases += int(spent.sum())
         log_mean = scale.log_std * np.append(_DEVIATION_GRID, _DEVIATION_GRID[-1])
-        return tweedie_slope(log_mean, weight, spend)
+        slope = tweedie_slope(log_mean, weight, spend)
+        if purchases < _FEWEST_PURCHASES:
+            return slope, 1.0
+        inside = np.cumsum(distances)[:-1] / distances.sum()
+        widest = _DISTANCE_GRID[min(int(np.searchsorted(inside, _COVERED)), len(_DISTANCE_GRID) - 1)]
+        # In a log-logistic distribution the 90 % quantile is log 9 spreads above the median.
+        return slope, float(np.clip(widest / np.log(9), 0.5, 2.0))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Gives everything the next epoch depends on."""
@@ -270,12 +331,6 @@ class _Run:
     def _sum_of_losses(self, *tensors: Any) -> tuple[Any, Any]:
         batch = AnchorBatch(*tensors)
         return tf.reduce_sum(self._losses(batch, training=False) * batch.weight), tf.reduce_sum(batch.weight)
-
-    def _money_and_tiers(self, *tensors: Any) -> tuple[Any, Any, Any]:
-        batch = AnchorBatch(*tensors)
-        raw = self.network.model([batch.steps, batch.steps_before, batch.context], training=False)
-        part = self.network.outputs.parameters(tf.reduce_mean(raw, axis=-2))
-        return part.log_expected, part.log_amount, part.tier_logits
 
 
 class _Checkpoint:
