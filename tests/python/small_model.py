@@ -35,12 +35,14 @@ _START = dt.date(2024, 1, 1)
 
 
 @cache
-def network() -> Network:
+def network(cell: str = "lstm", layers: int = 1) -> Network:
     scale = label_scale(np.random.default_rng(5).lognormal(4, 1, 500) * (np.arange(500) % 4 > 0), 3)
     built = build_network(
         n_channels=3,
         n_context=4,
         scale=scale,
+        cell=cell,
+        layers=layers,
         hidden_size=16,
         head_sizes=(8,),
         members=2,

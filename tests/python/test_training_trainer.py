@@ -221,7 +221,9 @@ def test_a_diverging_run_is_one_sentence(tmp_path: Path) -> None:
     ("values", "message"),
     [
         ({"epochs": 0}, "'epochs' is 0 but must be at least 1"),
-        ({"hidden_size": 50}, "'hidden_size' is 50 but must be a multiple of 16"),
+        ({"hidden_size": 0}, "'hidden_size' is 0 but must be at least 1"),
+        ({"layers": 0}, "'layers' is 0 but must be at least 1"),
+        ({"cell": "elman"}, "'cell' is 'elman' but must be one of lstm, gru, rnn"),
         ({"dropout": 1.0}, r"'dropout' is 1.0 but must be within \[0, 1\)"),
         ({"learning_rate": float("nan")}, "'learning_rate' is nan but must be above 0"),
         ({"l2": -1.0}, "'l2' is -1.0 but must not be negative"),

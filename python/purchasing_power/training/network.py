@@ -1,4 +1,4 @@
-"""The Keras network: LSTM members over steps, heads over state and context, outputs that mean money."""
+"""The Keras network: recurrent members over steps, heads over state and context, outputs that mean money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
+
+# What a cell is called in the settings, and the vectors that it carries from step to step.
+CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
+_VECTORS = {"lstm": 2, "gru": 1, "rnn": 1}
 
 QUANTILE_LEVELS = (0.1, 0.5, 0.9)
 # How far, in standard deviations of log spend, an amount may be from the mean of all buyers.
@@ -71,7 +74,7 @@ class SpendParameters(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("purchasing_power")
-class SpendOutputs(layers.Layer):  # type: ignore[misc]
+class SpendOutputs(keras.layers.Layer):  # type: ignore[misc]
     """Gives raw outputs [..., P] their meaning: probability, money, quantiles, tiers."""
 
     RAW_BEFORE_TIERS = 7
@@ -184,10 +187,10 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable("purchasing_power")
-class StateBeforeAnchor(layers.Layer):  # type: ignore[misc]
+class StateBeforeAnchor(keras.layers.Layer):  # type: ignore[misc]
     """Picks hidden states [b, t, H] after the last step before each anchor, zeros where no step came before.
 
-    A causal LSTM's hidden state after step n has seen steps 1 to n only, so one pass serves all anchors.
+    A causal cell's hidden state after step n has seen steps 1 to n only, so one pass serves all anchors.
     """
 
     def call(self, hidden: Any, steps_before: Any) -> Any:
@@ -202,22 +205,31 @@ class Network:
 
     Attributes:
         model: steps [b, t, C], steps_before [b, a], context [b, a, K] -> raw outputs [b, a, M, P].
-        encoders: The M LSTM layers.
+        encoders: The M stacks of L cells each, the one that reads the steps first.
         heads: The M head models: hidden [..., H] and context [..., K] -> raw outputs [..., P].
         outputs: The layer that gives raw outputs their meaning.
+        cell: One of CELLS.
         hidden_size: H.
     """
 
     model: keras.Model
-    encoders: Sequence[layers.LSTM]
+    encoders: Sequence[Sequence[keras.layers.RNN]]
     heads: Sequence[keras.Model]
     outputs: SpendOutputs
+    cell: str
     hidden_size: int
 
     @property
     def state_size(self) -> int:
-        """S: hidden and cell vector of every member."""
-        return 2 * self.hidden_size * len(self.encoders)
+        """S: every vector of every layer of every member."""
+        return int(self.vectors(len(self.encoders) - 1, -1)[-1].stop)
+
+    def vectors(self, member: int, layer: int) -> list[slice]:
+        """Gives where in a state a layer's vectors stand: the hidden one, then an LSTM's cell vector."""
+        vectors, layers = _VECTORS[self.cell], len(self.encoders[member])
+        start = (member * layers + range(layers)[layer]) * vectors * self.hidden_size
+        places = (start + place * self.hidden_size for place in range(vectors))
+        return [slice(place, place + self.hidden_size) for place in places]
 
     @property
     def n_channels(self) -> int:
@@ -235,6 +247,8 @@ def build_network(
     n_channels: int,
     n_context: int,
     scale: LabelScale,
+    cell: str,
+    layers: int,
     hidden_size: int,
     head_sizes: Sequence[int],
     members: int,
@@ -248,9 +262,11 @@ def build_network(
         n_channels: C, width of a step.
         n_context: K, width of the context.
         scale: Statistics of the training labels.
-        hidden_size: H, size of each LSTM.
+        cell: One of CELLS.
+        layers: L, cells of a member, each over the hidden vectors of the one before.
+        hidden_size: H, size of each cell's vectors.
         head_sizes: Sizes of each head's hidden layers.
-        members: M, independently initialised LSTMs and heads whose raw outputs are averaged.
+        members: M, independently initialised stacks and heads whose raw outputs are averaged.
         dropout: Share of the head's inputs and hidden values dropped in training.
         l2: Weight of the squared kernels in the loss.
         seed: Seeds the initial weights and the dropout.
@@ -262,21 +278,27 @@ def build_network(
     encoders, heads, raw = [], [], []
     for member in range(members):
         seeds = iter(range(1000 * (seed * members + member), 1000 * (seed * members + member) + 1000))
-        encoder = layers.LSTM(
-            hidden_size,
-            return_sequences=True,
-            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-            recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
-            name=f"encoder_{member}",
-        )
+        stack = [
+            CELLS[cell](
+                hidden_size,
+                return_sequences=True,
+                kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+                name=f"encoder_{member}_{layer}",
+            )
+            for layer in range(layers)
+        ]
         head = _head(n_context, hidden_size, head_sizes, outputs.raw_size, dropout, l2, seeds, member)
-        hidden = StateBeforeAnchor(name=f"state_before_anchor_{member}")(encoder(steps), steps_before)
+        value = steps
+        for encoder in stack:
+            value = encoder(value)
+        hidden = StateBeforeAnchor(name=f"state_before_anchor_{member}")(value, steps_before)
         raw.append(head([hidden, context]))
-        encoders.append(encoder)
+        encoders.append(stack)
         heads.append(head)
     model = keras.Model([steps, steps_before, context], keras.ops.stack(raw, axis=-2), name="trainer")
     outputs.build((None, outputs.raw_size))
-    return Network(model, encoders, heads, outputs, hidden_size)
+    return Network(model, encoders, heads, outputs, cell, hidden_size)
 
 
 def _head(
@@ -289,8 +311,8 @@ def _head(
     seeds: Any,
     member: int,
 ) -> keras.Model:
-    def dense(size: int, activation: str | None, **options: Any) -> layers.Dense:
-        return layers.Dense(
+    def dense(size: int, activation: str | None, **options: Any) -> keras.layers.Dense:
+        return keras.layers.Dense(
             size,
             activation=activation,
             kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
@@ -305,12 +327,12 @@ def _head(
     near = _LARGEST_CONTEXT * keras.ops.tanh(context / _LARGEST_CONTEXT)
     value = keras.ops.concatenate([hidden, near], axis=-1)
     for size in sizes:
-        value = layers.Dropout(dropout, seed=next(seeds))(value)
+        value = keras.layers.Dropout(dropout, seed=next(seeds))(value)
         value = dense(size, "relu")(value)
-    value = layers.Dropout(dropout, seed=next(seeds))(value)
+    value = keras.layers.Dropout(dropout, seed=next(seeds))(value)
     # The straight path lets log spend follow log past spend; the deep one learns the deviation from it.
-    deep = layers.Dense(raw_size, kernel_initializer="zeros", name="deep")(value)
-    straight = layers.Dense(
+    deep = keras.layers.Dense(raw_size, kernel_initializer="zeros", name="deep")(value)
+    straight = keras.layers.Dense(
         raw_size,
         use_bias=False,
         kernel_initializer="zeros",

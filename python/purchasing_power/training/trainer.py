@@ -121,6 +121,8 @@ class _Run:
             n_channels=dataset.n_channels,
             n_context=dataset.n_context,
             scale=scale,
+            cell=config.cell,
+            layers=config.layers,
             hidden_size=config.hidden_size,
             head_sizes=config.head_sizes,
             members=config.members,
