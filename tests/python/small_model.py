@@ -35,7 +35,7 @@ _START = dt.date(2024, 1, 1)
 
 
 @cache
-def network(cell: str = "lstm", layers: int = 1) -> Network:
+def network(cell: str = "lstm", layers: int = 1, objective: str = "full") -> Network:
     scale = label_scale(np.random.default_rng(5).lognormal(4, 1, 500) * (np.arange(500) % 4 > 0), 3)
     built = build_network(
         n_channels=3,
@@ -48,6 +48,7 @@ def network(cell: str = "lstm", layers: int = 1) -> Network:
         members=2,
         dropout=0.1,
         l2=0.0,
+        objective=objective,
         seed=3,
     )
     # Untrained last layers are zero, and zeros would hide a mistake in what feeds them.

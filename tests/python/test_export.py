@@ -48,8 +48,8 @@ def test_one_fused_lstm_a_member_and_no_loop() -> None:
 CELLS = [("lstm", 2), ("gru", 1), ("gru", 2), ("rnn", 1), ("rnn", 2)]
 
 
-def opened(cell: str, layers: int) -> tuple[Network, ExportedModel, ScoringModel]:
-    network = small_model.network(cell, layers)
+def opened(cell: str, layers: int, objective: str = "full") -> tuple[Network, ExportedModel, ScoringModel]:
+    network = small_model.network(cell, layers, objective)
     metadata = small_model.metadata(state_size=network.state_size)
     exported = convert(network, small_model.forest()).stamp(metadata)
     return network, exported, ScoringModel.from_bytes(exported.encoder, exported.head, exported.sha256)
@@ -82,6 +82,19 @@ def test_steps_in_pieces_give_what_training_saw_at_once(cell: str, layers: int) 
     found = model.predict(state, context[:, 0])
     np.testing.assert_allclose(found.expected_spend, trained["expected_spend"], rtol=1e-4)
     np.testing.assert_allclose(found.purchase_probability, trained["purchase_probability"], atol=1e-5)
+
+
+def test_a_head_that_reads_one_number_computes_what_keras_computes() -> None:
+    network, exported, model = opened("lstm", 2, "mse")
+    onnx.checker.check_model(onnx.load_from_string(exported.head), full_check=True)
+    batches = [parity_batch(users, steps, network.state_size) for users, steps in ((32, 20), (8, 0))]
+    report = check_parity(network, small_model.forest(), model, batches)
+    assert 0 < report.probability <= 1e-5
+    state = RANDOM.uniform(-1, 1, (64, network.state_size)).astype(np.float32)
+    one, other = (model.predict(state, RANDOM.normal(size=(64, 4)).astype(np.float32)) for _ in range(2))
+    np.testing.assert_array_equal(one.expected_spend, other.expected_spend)
+    # The forest still looks at the context.
+    assert (one.anomaly_score != other.anomaly_score).any()
 
 
 def test_inputs_and_outputs_are_those_of_the_design() -> None:

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from purchasing_power.cli.options import shared_options
+from purchasing_power.cli.options import TrainingOptions, shared_options
 from purchasing_power.cli.output import ConsoleReporter, make_console, print_json
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.training.config import TrainingConfig
 from purchasing_power.warehouse.connection import connect
 from purchasing_power.warehouse.inspection import inspect_tables
 from purchasing_power.warehouse.mapping import propose, to_yaml
@@ -60,14 +59,14 @@ def check(project: Project) -> None:
 
 
 @shared_options
-def backtest(project: Project, config: TrainingConfig, as_json: AsJson = False) -> None:
+def backtest(project: Project, training: TrainingOptions, as_json: AsJson = False) -> None:
     """Measure the model on the last horizon that has passed, which it does not see in training.
 
     Example: `purchasing-power backtest --epochs 30`
     """
     from purchasing_power.backtest import run_backtest
 
-    outcome = run_backtest(project, config, ConsoleReporter(make_console(stderr=as_json)))
+    outcome = run_backtest(project, training.config(project), ConsoleReporter(make_console(stderr=as_json)))
     if as_json:
         print_json([asdict(row) for row in outcome.measurements])
 
@@ -75,7 +74,7 @@ def backtest(project: Project, config: TrainingConfig, as_json: AsJson = False) 
 @shared_options
 def train(
     project: Project,
-    config: TrainingConfig,
+    training: TrainingOptions,
     promote: Annotated[bool, typer.Option("--promote", help="Make the model the champion at once.")] = False,
     onnx_dir: Annotated[
         Path | None, typer.Option(help="Folder for the exported files; `onnx/` in the project if not given.")
@@ -87,7 +86,8 @@ def train(
     """
     from purchasing_power.train import run_training
 
-    run_training(project, config, ConsoleReporter(make_console()), onnx_dir=onnx_dir, promote=promote)
+    report = ConsoleReporter(make_console())
+    run_training(project, training.config(project), report, onnx_dir=onnx_dir, promote=promote)
 
 
 @shared_options
@@ -106,7 +106,7 @@ def prepare(project: Project) -> None:
 
 @shared_options
 def demo(
-    config: TrainingConfig,
+    training: TrainingOptions,
     folder: Annotated[
         Path | None,
         typer.Option(help="Folder of the demo's dbt project; `demo/` of this checkout if not given."),
@@ -118,7 +118,7 @@ def demo(
     """
     from purchasing_power.demo.run import run_demo
 
-    run_demo(folder, config, ConsoleReporter(make_console()))
+    run_demo(folder, training.config, ConsoleReporter(make_console()))
 
 
 def simulate(

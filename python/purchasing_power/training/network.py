@@ -25,6 +25,8 @@ _MINIMUM_SIGMA = 0.05
 _LARGEST_SIGMA = 4.0
 _LARGEST_DEVIATION = 8.0
 _LOGIT_BOUND = 15.0
+# The layer whose one output is the level: log(1 + spend), standardised, with the objective 'mse'.
+_LEVEL = "level"
 # In standard deviations of a context value; see `_head`.
 _LARGEST_CONTEXT = 3.0
 
@@ -38,6 +40,8 @@ class LabelScale:
         mean: Mean spend, > 0.
         log_mean: Mean of the log of positive spend.
         log_std: Its standard deviation, > 0.
+        level_mean: Mean of log(1 + spend), zeros included.
+        level_std: Its standard deviation, > 0.
         tier_cut_points: Money at which each tier but the lowest begins, strictly increasing, > 0.
         tier_rates: Share of labels that reach each cut point, within (0, 1).
     """
@@ -46,6 +50,8 @@ class LabelScale:
     mean: float
     log_mean: float
     log_std: float
+    level_mean: float
+    level_std: float
     tier_cut_points: tuple[float, ...]
     tier_rates: tuple[float, ...]
 
@@ -210,6 +216,7 @@ class Network:
         outputs: The layer that gives raw outputs their meaning.
         cell: One of CELLS.
         hidden_size: H.
+        levels: With the objective 'mse', the same inputs -> raw outputs and the members' levels [b, a, M].
     """
 
     model: keras.Model
@@ -218,6 +225,7 @@ class Network:
     outputs: SpendOutputs
     cell: str
     hidden_size: int
+    levels: keras.Model | None = None
 
     @property
     def state_size(self) -> int:
@@ -254,6 +262,7 @@ def build_network(
     members: int,
     dropout: float,
     l2: float,
+    objective: str,
     seed: int,
 ) -> Network:
     """Builds the network; the same arguments give the same initial weights.
@@ -269,13 +278,14 @@ def build_network(
         members: M, independently initialised stacks and heads whose raw outputs are averaged.
         dropout: Share of the head's inputs and hidden values dropped in training.
         l2: Weight of the squared kernels in the loss.
+        objective: 'full', or 'mse' for heads that read everything from one number, without context.
         seed: Seeds the initial weights and the dropout.
     """
     outputs = SpendOutputs(scale, name="spend_outputs")
     steps = keras.Input((None, n_channels), name="steps")
     steps_before = keras.Input((None,), dtype="int32", name="steps_before")
     context = keras.Input((None, n_context), name="context")
-    encoders, heads, raw = [], [], []
+    encoders, heads, raw, levels = [], [], [], []
     for member in range(members):
         seeds = iter(range(1000 * (seed * members + member), 1000 * (seed * members + member) + 1000))
         stack = [
@@ -288,17 +298,25 @@ def build_network(
             )
             for layer in range(layers)
         ]
-        head = _head(n_context, hidden_size, head_sizes, outputs.raw_size, dropout, l2, seeds, member)
+        if objective == "mse":
+            head = _level_head(n_context, hidden_size, outputs.raw_size, l2, seeds, member)
+        else:
+            head = _head(n_context, hidden_size, head_sizes, outputs.raw_size, dropout, l2, seeds, member)
         value = steps
         for encoder in stack:
             value = encoder(value)
         hidden = StateBeforeAnchor(name=f"state_before_anchor_{member}")(value, steps_before)
         raw.append(head([hidden, context]))
+        if objective == "mse":
+            levels.append(head.get_layer(f"{_LEVEL}_{member}")(hidden)[..., 0])
         encoders.append(stack)
         heads.append(head)
     model = keras.Model([steps, steps_before, context], keras.ops.stack(raw, axis=-2), name="trainer")
     outputs.build((None, outputs.raw_size))
-    return Network(model, encoders, heads, outputs, cell, hidden_size)
+    with_levels = (
+        keras.Model(model.inputs, [model.output, keras.ops.stack(levels, axis=-1)]) if levels else None
+    )
+    return Network(model, encoders, heads, outputs, cell, hidden_size, with_levels)
 
 
 def _head(
@@ -340,6 +358,25 @@ def _head(
         name="straight",
     )(context)
     return keras.Model([hidden, context], deep + straight, name=f"head_{member}")
+
+
+def _level_head(
+    n_context: int, hidden_size: int, raw_size: int, l2: float, seeds: Any, member: int
+) -> keras.Model:
+    hidden = keras.Input((None, hidden_size), name="hidden")
+    # Every head takes it; this one has no use for it.
+    context = keras.Input((None, n_context), name="context")
+    level = keras.layers.Dense(
+        1,
+        kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+        kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+        name=f"{_LEVEL}_{member}",
+    )(hidden)
+    # The level is learnt from its squared error alone; what is read from it must not bend it.
+    raw = keras.layers.Dense(raw_size, kernel_initializer="zeros", name="reading")(
+        keras.ops.stop_gradient(level)
+    )
+    return keras.Model([hidden, context], raw, name=f"head_{member}")
 
 
 def _logit(rate: float) -> float:
