@@ -23,6 +23,7 @@ COMMANDS = (
     ["prepare"],
     ["backtest"],
     ["train"],
+    ["tune"],
     ["demo"],
     *(["models", name] for name in ("list", "show", "promote", "rollback")),
 )

@@ -34,10 +34,7 @@ def init(
     if output is None:
         print(text, end="")
         return
-    if output.exists():
-        raise PurchasingPowerError(
-            f"{output} exists already, and it may hold your own mapping: name another file with --output."
-        )
+    _refuse_existing(output, "mapping")
     output.write_text(text, encoding="utf-8")
     report = ConsoleReporter(make_console())
     report.say(f"Wrote a mapping of {len(proposals)} tables to {output}.")
@@ -91,6 +88,45 @@ def train(
 
 
 @shared_options
+def tune(
+    project: Project,
+    training: TrainingOptions,
+    trials: Annotated[
+        int, typer.Option(help="Settings to try in all, those of earlier calls included.")
+    ] = 30,
+    timeout_minutes: Annotated[
+        float | None, typer.Option(help="Start no trial after so many minutes; no limit if not given.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write the best settings to, instead of printing them.")
+    ] = None,
+) -> None:
+    """Search better training settings, on windows before the backtest's.
+
+    It minimises 1 - normalised Gini + 1 - buy AUC + MAE / mean, on average over up to two windows. The
+    current settings are tried first. After an interruption the same command goes on.
+
+    Example: `purchasing-power tune --trials 20 --output tuned.yml`
+    """
+    from purchasing_power.tune import run_tuning, settings_yaml
+
+    if output is not None:
+        # Before the hours of searching.
+        _refuse_existing(output, "settings")
+    report = ConsoleReporter(make_console())
+    outcome = run_tuning(
+        project, training.config(project), report, trials=trials, timeout_minutes=timeout_minutes
+    )
+    text = settings_yaml(outcome.best.config)
+    if output is None:
+        print(text, end="")
+        return
+    output.write_text(text, encoding="utf-8")
+    report.say(f"Wrote the best settings to {output}.")
+    report.say("Copy them into the vars of dbt_project.yml, then run: purchasing-power backtest")
+
+
+@shared_options
 def prepare(project: Project) -> None:
     """Fit what reads sentiment from review texts and what makes factors of product embeddings.
 
@@ -119,6 +155,13 @@ def demo(
     from purchasing_power.demo.run import run_demo
 
     run_demo(folder, training.config, ConsoleReporter(make_console()))
+
+
+def _refuse_existing(output: Path, content: str) -> None:
+    if output.exists():
+        raise PurchasingPowerError(
+            f"{output} exists already, and it may hold your own {content}: name another file with --output."
+        )
 
 
 def simulate(
