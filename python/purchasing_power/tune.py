@@ -382,6 +382,8 @@ def _show(outcome: TuningOutcome, names: Sequence[str], reporter: Reporter) -> N
     def figure(tried: Tried, name: str) -> str:
         return f"{tried.figures[name]:.3f}" if name in tried.figures else "-"
 
+    # Not the table's title, which would be folded to the table's width.
+    reporter.say(f"The best of {outcome.trials} settings on earlier windows; minimised: {OBJECTIVE}")
     reporter.table(
         ("", "current", "best"),
         [
@@ -392,7 +394,6 @@ def _show(outcome: TuningOutcome, names: Sequence[str], reporter: Reporter) -> N
             *((header, figure(current, name), figure(best, name)) for name, header in _FIGURES.items()),
             ("minimised", f"{current.cost:.4f}", f"{best.cost:.4f}"),
         ],
-        title=f"The best of {outcome.trials} settings on earlier windows; minimised: {OBJECTIVE}",
     )
     if best.config == current.config:
         reporter.say("Nothing was better than the current settings.")
