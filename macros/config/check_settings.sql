@@ -61,6 +61,7 @@
 
     {{ purchasing_power.check_extra_channels() }}
     {{ purchasing_power.check_cleaning() }}
+    {{ purchasing_power.check_training() }}
 
     {% for name in ('earliest_date', 'as_of_date') %}
         {% set date = purchasing_power.setting(name) %}

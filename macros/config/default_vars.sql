@@ -29,6 +29,8 @@
         'seasonal_features': false,
         'extra_channels': [],
 
+        'training': {},
+
         'refit_scaling': false,
         'refit_cleaning': false,
     }) }}

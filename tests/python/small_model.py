@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,17 +37,20 @@ _START = dt.date(2024, 1, 1)
 
 
 @cache
-def network() -> Network:
+def network(cell: str = "lstm", layers: int = 1, objective: str = "full") -> Network:
     scale = label_scale(np.random.default_rng(5).lognormal(4, 1, 500) * (np.arange(500) % 4 > 0), 3)
     built = build_network(
         n_channels=3,
         n_context=4,
         scale=scale,
+        cell=cell,
+        layers=layers,
         hidden_size=16,
         head_sizes=(8,),
         members=2,
         dropout=0.1,
         l2=0.0,
+        objective=objective,
         seed=3,
     )
     # Untrained last layers are zero, and zeros would hide a mistake in what feeds them.
@@ -101,7 +105,9 @@ def scoring_model() -> ScoringModel:
     return ScoringModel.from_bytes(exported().encoder, exported().head, exported().sha256)
 
 
-def rows(users: int = 120, seed: int = 1) -> list[dict[str, Any]]:
+def rows(
+    users: int = 120, seed: int = 1, anchors: Sequence[dt.date] = tuple(ANCHORS)
+) -> list[dict[str, Any]]:
     """Rows of `purchasing_power__training_sequences`: users who keep spending what they are used to spend."""
     random = np.random.default_rng(seed)
     result = []
@@ -112,19 +118,18 @@ def rows(users: int = 120, seed: int = 1) -> list[dict[str, Any]]:
         spend = np.exp(level + 0.3 * random.normal(size=len(days)))
         gaps = np.diff(days, prepend=days[:1])
         steps = np.stack([np.log1p(spend) - 3, np.log1p(gaps) - 1, random.normal(size=len(days))], axis=1)
-        anchors = np.array([(anchor - _START).days for anchor in ANCHORS])
-        anchors = anchors[user % 3 :]
-        before = np.searchsorted(days, anchors)
+        at = np.array([(anchor - _START).days for anchor in anchors])[user % 3 :]
+        before = np.searchsorted(days, at)
         total = np.concatenate([[0.0], np.cumsum(spend)])
-        past = total[before] - total[np.searchsorted(days, anchors - 56)]
-        until = np.searchsorted(days, anchors + 56)
+        past = total[before] - total[np.searchsorted(days, at - 56)]
+        until = np.searchsorted(days, at + 56)
         last_day = days[np.maximum(before - 1, 0)]
         context = np.stack(
             [
                 np.log1p(past) - 4,
-                np.log1p(np.maximum(anchors - last_day, 0)) - 2,
-                random.normal(size=len(anchors)),
-                np.zeros(len(anchors)),
+                np.log1p(np.maximum(at - last_day, 0)) - 2,
+                random.normal(size=len(at)),
+                np.zeros(len(at)),
             ],
             axis=1,
         )
@@ -134,8 +139,8 @@ def rows(users: int = 120, seed: int = 1) -> list[dict[str, Any]]:
                 "split": "validation" if user % 5 == 0 else "train",
                 "n_steps": len(days),
                 "steps": steps.astype(np.float32).ravel(),
-                "n_anchors": len(anchors),
-                "anchor_on": [_START + dt.timedelta(days=int(day)) for day in anchors],
+                "n_anchors": len(at),
+                "anchor_on": [_START + dt.timedelta(days=int(day)) for day in at],
                 "steps_before": before.astype(np.int32),
                 "context": context.astype(np.float32).ravel(),
                 "past_spend": past,

@@ -11,7 +11,7 @@ import yaml
 from built_project import build_tables, make_candidate
 
 from purchasing_power.cli import main
-from purchasing_power.cli.options import shared_options
+from purchasing_power.cli.options import TrainingOptions, shared_options
 from purchasing_power.training.config import TrainingConfig
 from purchasing_power.warehouse.connection import connect
 from purchasing_power.warehouse.project import Project
@@ -23,6 +23,7 @@ COMMANDS = (
     ["prepare"],
     ["backtest"],
     ["train"],
+    ["tune"],
     ["demo"],
     *(["models", name] for name in ("list", "show", "promote", "rollback")),
 )
@@ -166,17 +167,75 @@ def test_check_says_what_dbt_says(shop: Path, run: Run) -> None:
     assert "purchasing_power__inputs names raw.orders, which is missing." in err
 
 
-def test_training_options_follow_the_config() -> None:
+def configured(shop: Path, vars_yaml: str | None = None, **given: object) -> TrainingConfig:
+    """What a command trains with in a shop, given these vars and options."""
     taken: list[TrainingConfig] = []
 
     @shared_options
-    def command(config: TrainingConfig) -> None:
-        taken.append(config)
+    def command(project: Project, training: TrainingOptions) -> None:
+        taken.append(training.config(project))
 
-    unset = dict.fromkeys(name for name in TrainingConfig.__dataclass_fields__)
-    command(**unset)
-    command(**{**unset, "epochs": 3, "head_sizes": "16,8"})
-    assert taken == [TrainingConfig(), TrainingConfig(epochs=3, head_sizes=(16, 8))]
+    names = ("project_dir", "profiles_dir", "target", "vars_yaml", "preset")
+    unset = dict.fromkeys((*names, *TrainingConfig.__dataclass_fields__))
+    command(**{**unset, "project_dir": shop, "vars_yaml": vars_yaml, **given})
+    return taken[0]
+
+
+def test_training_options_follow_the_config(shop: Path) -> None:
+    assert configured(shop) == TrainingConfig()
+    assert configured(shop, epochs=3, head_sizes="16,8") == TrainingConfig(epochs=3, head_sizes=(16, 8))
+
+
+def test_options_stand_above_the_var_or_the_preset(shop: Path) -> None:
+    file = shop / "dbt_project.yml"
+    text = file.read_text()
+    file.write_text(
+        text + "vars: {purchasing_power__training: {epochs: 3, learning_rate: 1, head_sizes: [8]}}\n"
+    )
+    assert configured(shop) == TrainingConfig(epochs=3, learning_rate=1.0, head_sizes=(8,))
+    assert configured(shop, epochs=4) == TrainingConfig(epochs=4, learning_rate=1.0, head_sizes=(8,))
+    assert configured(shop, preset="classic", layers=3) == TrainingConfig.preset("classic", layers=3)
+    # As dbt does it: a var for the package alone wins over one for everybody, and --vars over both.
+    file.write_text(
+        text
+        + "vars: {purchasing_power__training: {epochs: 3}, purchasing_power: {purchasing_power__training: {epochs: 5}}}\n"
+    )
+    assert configured(shop).epochs == 5
+    assert configured(shop, "{purchasing_power__training: {epochs: 6}}").epochs == 6
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("[1]", "Error: purchasing_power__training is [1]: write field: value, a field a line."),
+        (
+            "{learn_rate: 1}",
+            "Error: purchasing_power__training.learn_rate does not exist: write one of batch_size, epochs,",
+        ),
+        (
+            "{learning_rate: 2e-3}",
+            'Error: purchasing_power__training.learning_rate is "2e-3": write a number such as 0.001.',
+        ),
+        ("{epochs: 2.5}", "Error: purchasing_power__training.epochs is 2.5: write a whole number."),
+        ("{epochs: true}", "Error: purchasing_power__training.epochs is true: write a whole number."),
+        (
+            "{head_sizes: 64}",
+            "Error: purchasing_power__training.head_sizes is 64: write a list of whole numbers.",
+        ),
+        ("{cell: 1}", "Error: purchasing_power__training.cell is 1: write a name."),
+        ("{dropout: 1.5}", "Error: purchasing_power__training: 'dropout' is 1.5 but must be within [0, 1)."),
+    ],
+)
+def test_a_wrong_training_var_is_named(shop: Path, run: Run, value: str, message: str) -> None:
+    code, _, err = run("train", "--vars", f"{{purchasing_power__training: {value}}}", "--project-dir", shop)
+    assert code == 1
+    assert message in " ".join(err.split())
+    assert err.count("\n") == 1
+
+
+def test_an_unknown_preset_is_refused(shop: Path, run: Run) -> None:
+    code, _, err = run("backtest", "--preset", "modern", "--project-dir", shop)
+    assert (code, err) == (1, "Error: The preset 'modern' does not exist; use one of default, classic.\n")
 
 
 def test_sizes_that_are_no_numbers_are_refused(shop: Path, run: Run) -> None:

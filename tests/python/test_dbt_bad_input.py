@@ -165,6 +165,19 @@ SETTINGS = {
         0,
         "purchasing_power__bot_events_per_day is 0: write a whole number of at least 1.",
     ),
+    "training": ([1], "purchasing_power__training is [1]: write field: value, a field a line."),
+    "training, unknown field": (
+        {"learn_rate": 0.1},
+        "purchasing_power__training.learn_rate does not exist: write one of batch_size, epochs,",
+    ),
+    "training, a number that YAML takes for text": (
+        {"learning_rate": "2e-3"},
+        'purchasing_power__training.learning_rate is "2e-3": write a number such as 0.001.',
+    ),
+    "training, a size that is no list": (
+        {"head_sizes": 64},
+        "purchasing_power__training.head_sizes is 64: write a list of whole numbers.",
+    ),
     "extra_channels": ("hits", 'purchasing_power__extra_channels is "hits": write a list of {name:'),
     "extra_channels, taken": (
         [{"name": "spend", "input": "browse_events", "expression": "hits"}],

@@ -101,4 +101,4 @@ def test_the_hash_follows_content_and_names(tmp_path: Path) -> None:
 
 def test_a_folder_without_the_demo_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(PurchasingPowerError, match="make demo"):
-        run_demo(tmp_path, TrainingConfig(), Notes())
+        run_demo(tmp_path, lambda project: TrainingConfig(), Notes())

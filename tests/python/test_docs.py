@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from pathlib import Path
 
 import yaml
+
+from purchasing_power.training.config import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -30,6 +33,18 @@ def test_the_readme_lists_every_var_with_its_default() -> None:
     for name in ("horizon_days", "step_grain", "earliest_date", "currency", "validation_share"):
         (row,) = [row for row in table.splitlines() if row.startswith(f"| `{name}` |")]
         assert row.split("|")[2].strip() == defaults[name].strip("'")
+
+
+def test_the_package_knows_every_training_field() -> None:
+    macro = (ROOT / "macros" / "config" / "check_training.sql").read_text()
+    found = dict(re.findall(r"^        '(\w+)': '([^']+)',$", macro, flags=re.MULTILINE))
+    kinds = {
+        int: "a whole number",
+        float: "a number such as 0.001",
+        str: "a name",
+        tuple: "a list of whole numbers",
+    }
+    assert found == {field.name: kinds[type(field.default)] for field in dataclasses.fields(TrainingConfig)}
 
 
 def test_one_version() -> None:

@@ -15,16 +15,17 @@ import small_model
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.scoring import ScoringModel
 from purchasing_power.training.config import TrainingConfig
-from purchasing_power.training.export import ParityBatch, check_parity, convert
+from purchasing_power.training.export import ExportedModel, ParityBatch, check_parity, convert
 from purchasing_power.training.model import TrainedModel
+from purchasing_power.training.network import Network
 
 RANDOM = np.random.default_rng(8)
 
 
-def parity_batch(users: int, steps: int) -> ParityBatch:
+def parity_batch(users: int, steps: int, state_size: int = 64) -> ParityBatch:
     return ParityBatch(
         steps=RANDOM.normal(size=(users, steps, 3)).astype(np.float32),
-        state=RANDOM.uniform(-1, 1, (users, 64)).astype(np.float32),
+        state=RANDOM.uniform(-1, 1, (users, state_size)).astype(np.float32),
         context=RANDOM.normal(size=(users, 4)).astype(np.float32),
     )
 
@@ -42,6 +43,58 @@ def test_one_fused_lstm_a_member_and_no_loop() -> None:
     assert encoder["LSTM"] == len(small_model.network().encoders) == 2
     assert head["LSTM"] == 0
     assert not {"Loop", "Scan", "If"} & set(encoder | head)
+
+
+CELLS = [("lstm", 2), ("gru", 1), ("gru", 2), ("rnn", 1), ("rnn", 2)]
+
+
+def opened(cell: str, layers: int, objective: str = "full") -> tuple[Network, ExportedModel, ScoringModel]:
+    network = small_model.network(cell, layers, objective)
+    metadata = small_model.metadata(state_size=network.state_size)
+    exported = convert(network, None, small_model.forest()).stamp(metadata)
+    return network, exported, ScoringModel.from_bytes(exported.encoder, exported.head, exported.sha256)
+
+
+@pytest.mark.parametrize(("cell", "layers"), CELLS)
+def test_every_cell_is_a_fused_operator_that_computes_what_keras_computes(cell: str, layers: int) -> None:
+    network, exported, model = opened(cell, layers)
+    encoder = operators(exported.encoder)
+    assert encoder[cell.upper()] == 2 * layers
+    assert not {"Loop", "Scan", "If"} & set(encoder)
+    assert network.state_size == 2 * layers * (2 if cell == "lstm" else 1) * 16
+    batches = [parity_batch(users, steps, network.state_size) for users, steps in ((32, 1), (16, 40), (8, 0))]
+    report = check_parity(network, None, small_model.forest(), model, batches)
+    assert 0 < report.state <= 1e-5
+    again = convert(network, None, small_model.forest()).stamp(exported.metadata)
+    assert again.sha256 == exported.sha256
+
+
+@pytest.mark.parametrize(("cell", "layers"), CELLS)
+def test_steps_in_pieces_give_what_training_saw_at_once(cell: str, layers: int) -> None:
+    network, _, model = opened(cell, layers)
+    steps = RANDOM.normal(size=(20, 15, 3)).astype(np.float32)
+    context = RANDOM.normal(size=(20, 1, 4)).astype(np.float32)
+    state = np.zeros((20, network.state_size), np.float32)
+    for piece in np.split(steps, [1, 6], axis=1):
+        state = model.next_state(piece, state)
+    raw = np.asarray(network.model([steps, np.full((20, 1), 15, np.int32), context])).mean(axis=2)[:, 0]
+    trained = network.outputs(raw)
+    found = model.predict(state, context[:, 0])
+    np.testing.assert_allclose(found.expected_spend, trained["expected_spend"], rtol=1e-4)
+    np.testing.assert_allclose(found.purchase_probability, trained["purchase_probability"], atol=1e-5)
+
+
+def test_a_head_that_reads_one_number_computes_what_keras_computes() -> None:
+    network, exported, model = opened("lstm", 2, "mse")
+    onnx.checker.check_model(onnx.load_from_string(exported.head), full_check=True)
+    batches = [parity_batch(users, steps, network.state_size) for users, steps in ((32, 20), (8, 0))]
+    report = check_parity(network, None, small_model.forest(), model, batches)
+    assert 0 < report.probability <= 1e-5
+    state = RANDOM.uniform(-1, 1, (64, network.state_size)).astype(np.float32)
+    one, other = (model.predict(state, RANDOM.normal(size=(64, 4)).astype(np.float32)) for _ in range(2))
+    np.testing.assert_array_equal(one.expected_spend, other.expected_spend)
+    # The forest still looks at the context.
+    assert (one.anomaly_score != other.anomaly_score).any()
 
 
 def test_inputs_and_outputs_are_those_of_the_design() -> None:

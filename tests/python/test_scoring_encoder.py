@@ -47,7 +47,7 @@ def reference(steps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.asarray(1 / (1 + np.exp(-values)))
 
     result = []
-    for layer in small_model.network().encoders:
+    for (layer,) in small_model.network().encoders:
         kernel, recurrent, bias = (np.asarray(weight, np.float64) for weight in layer.get_weights())
         size = len(recurrent)
         hidden, cell = np.zeros(size), np.zeros(size)

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import small_model
+import tensorflow as tf
 
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.evaluation import evaluate_baselines, evaluate_scores
 from purchasing_power.training import EpochReport, SequenceDataset, TrainedModel, TrainingConfig, train
+from purchasing_power.training.losses import level_loss, multi_target_loss
 
 CONFIG = TrainingConfig(
     batch_size=32, epochs=4, patience=4, hidden_size=16, head_sizes=(16,), members=1, weight_average=0.9
@@ -221,7 +223,10 @@ def test_a_diverging_run_is_one_sentence(tmp_path: Path) -> None:
     ("values", "message"),
     [
         ({"epochs": 0}, "'epochs' is 0 but must be at least 1"),
-        ({"hidden_size": 50}, "'hidden_size' is 50 but must be a multiple of 16"),
+        ({"hidden_size": 0}, "'hidden_size' is 0 but must be at least 1"),
+        ({"layers": 0}, "'layers' is 0 but must be at least 1"),
+        ({"objective": "mae"}, "'objective' is 'mae' but must be one of full, mse"),
+        ({"cell": "elman"}, "'cell' is 'elman' but must be one of lstm, gru, rnn"),
         ({"dropout": 1.0}, r"'dropout' is 1.0 but must be within \[0, 1\)"),
         ({"learning_rate": float("nan")}, "'learning_rate' is nan but must be above 0"),
         ({"l2": -1.0}, "'l2' is -1.0 but must not be negative"),
@@ -250,3 +255,65 @@ def test_a_batch_grows_with_the_shop_and_holds_buyers(
 ) -> None:
     assert TrainingConfig().users_per_batch(users, purchases_per_user) == expected
     assert TrainingConfig(batch_size=7).users_per_batch(users, purchases_per_user) == 7
+
+
+@pytest.fixture(scope="module")
+def classic(dataset: SequenceDataset, tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
+    config = TrainingConfig.preset("classic", batch_size=32, epochs=8, learning_rate=0.01, weight_average=0.9)
+    return train(dataset, config, cutoff=CUTOFF, work_dir=tmp_path_factory.mktemp("classic"))
+
+
+def test_classic_is_the_two_layer_lstm_of_tutorials(classic: TrainedModel) -> None:
+    network = classic.network
+    assert [[type(layer).__name__ for layer in stack] for stack in network.encoders] == [["LSTM", "LSTM"]]
+    assert [layer.units for stack in network.encoders for layer in stack] == [50, 50]
+    assert network.state_size == 200
+    assert classic.config == TrainingConfig.preset(
+        "classic",
+        **{
+            name: getattr(classic.config, name)
+            for name in ("batch_size", "epochs", "learning_rate", "weight_average")
+        },
+    )
+
+
+def test_classic_ranks_users_and_exports(classic: TrainedModel, dataset: SequenceDataset) -> None:
+    anchor = small_model.ANCHORS[11]
+    labels = dataset.labels(anchor)
+    found = evaluate_scores(
+        classic.predict_table(dataset, anchor),
+        labels.spend,
+        labels.orders,
+        tier_names=classic.contract.tier_names,
+        tier_cut_points=classic.tier_cut_points,
+    )
+    assert found["spearman"] > 0.3
+    assert classic.check_parity(dataset, anchor).rows == len(labels.spend)
+
+
+def test_the_level_is_learnt_from_its_squared_error_alone() -> None:
+    network = small_model.network("lstm", 1, "mse")
+    random = np.random.default_rng(2)
+    inputs = [
+        random.normal(size=(6, 9, 3)).astype(np.float32),
+        np.full((6, 1), 9, np.int32),
+        random.normal(size=(6, 1, 4)).astype(np.float32),
+    ]
+    spend = tf.constant(random.lognormal(4, 1, (6, 1, 1)).astype(np.float32))
+    weights = [weight.value for weight in network.model.trainable_variables]
+    with tf.GradientTape(persistent=True) as tape:
+        raw, level = network.levels(inputs, training=True)
+        usual = tf.reduce_sum(multi_target_loss(network.outputs, raw, spend, tf.ones_like(spend)))
+        squared = tf.reduce_sum(level_loss(network.outputs.scale, spend, level))
+    expected = (np.log1p(spend.numpy()) - network.outputs.scale.level_mean) / network.outputs.scale.level_std
+    assert float(squared) == pytest.approx(((level.numpy() - expected) ** 2).sum(), rel=1e-4)
+    names = [weight.path for weight in network.model.trainable_variables]
+    by_usual, by_level = (
+        {name for name, found in zip(names, tape.gradient(loss, weights), strict=True) if found is not None}
+        for loss in (usual, squared)
+    )
+    assert by_usual == {name for name in names if "reading" in name}
+    assert by_level == set(names) - by_usual
+    # All of a user's raw outputs are linear in the one level: what is left of them has rank one.
+    member = raw.numpy()[:, 0, 0]
+    assert np.linalg.matrix_rank(member - member.mean(axis=0), tol=1e-4) == 1

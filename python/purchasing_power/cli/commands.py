@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from purchasing_power.cli.options import shared_options
+from purchasing_power.cli.options import TrainingOptions, shared_options
 from purchasing_power.cli.output import ConsoleReporter, make_console, print_json
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.training.config import TrainingConfig
 from purchasing_power.warehouse.connection import connect
 from purchasing_power.warehouse.inspection import inspect_tables
 from purchasing_power.warehouse.mapping import propose, to_yaml
@@ -35,10 +34,7 @@ def init(
     if output is None:
         print(text, end="")
         return
-    if output.exists():
-        raise PurchasingPowerError(
-            f"{output} exists already, and it may hold your own mapping: name another file with --output."
-        )
+    _refuse_existing(output, "mapping")
     output.write_text(text, encoding="utf-8")
     report = ConsoleReporter(make_console())
     report.say(f"Wrote a mapping of {len(proposals)} tables to {output}.")
@@ -60,14 +56,14 @@ def check(project: Project) -> None:
 
 
 @shared_options
-def backtest(project: Project, config: TrainingConfig, as_json: AsJson = False) -> None:
+def backtest(project: Project, training: TrainingOptions, as_json: AsJson = False) -> None:
     """Measure the model on the last horizon that has passed, which it does not see in training.
 
     Example: `purchasing-power backtest --epochs 30`
     """
     from purchasing_power.backtest import run_backtest
 
-    outcome = run_backtest(project, config, ConsoleReporter(make_console(stderr=as_json)))
+    outcome = run_backtest(project, training.config(project), ConsoleReporter(make_console(stderr=as_json)))
     if as_json:
         print_json([asdict(row) for row in outcome.measurements])
 
@@ -75,7 +71,7 @@ def backtest(project: Project, config: TrainingConfig, as_json: AsJson = False) 
 @shared_options
 def train(
     project: Project,
-    config: TrainingConfig,
+    training: TrainingOptions,
     promote: Annotated[bool, typer.Option("--promote", help="Make the model the champion at once.")] = False,
     onnx_dir: Annotated[
         Path | None, typer.Option(help="Folder for the exported files; `onnx/` in the project if not given.")
@@ -87,7 +83,47 @@ def train(
     """
     from purchasing_power.train import run_training
 
-    run_training(project, config, ConsoleReporter(make_console()), onnx_dir=onnx_dir, promote=promote)
+    report = ConsoleReporter(make_console())
+    run_training(project, training.config(project), report, onnx_dir=onnx_dir, promote=promote)
+
+
+@shared_options
+def tune(
+    project: Project,
+    training: TrainingOptions,
+    trials: Annotated[
+        int, typer.Option(help="Settings to try in all, those of earlier calls included.")
+    ] = 30,
+    timeout_minutes: Annotated[
+        float | None, typer.Option(help="Start no trial after so many minutes; no limit if not given.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write the best settings to, instead of printing them.")
+    ] = None,
+) -> None:
+    """Search better training settings, on windows before the backtest's.
+
+    It minimises 1 - normalised Gini + 1 - buy AUC + MAE / mean, on average over up to two windows. The
+    current settings are tried first. After an interruption the same command goes on.
+
+    Example: `purchasing-power tune --trials 20 --output tuned.yml`
+    """
+    from purchasing_power.tune import run_tuning, settings_yaml
+
+    if output is not None:
+        # Before the hours of searching.
+        _refuse_existing(output, "settings")
+    report = ConsoleReporter(make_console())
+    outcome = run_tuning(
+        project, training.config(project), report, trials=trials, timeout_minutes=timeout_minutes
+    )
+    text = settings_yaml(outcome.best.config)
+    if output is None:
+        print(text, end="")
+        return
+    output.write_text(text, encoding="utf-8")
+    report.say(f"Wrote the best settings to {output}.")
+    report.say("Copy them into the vars of dbt_project.yml, then run: purchasing-power backtest")
 
 
 @shared_options
@@ -106,7 +142,7 @@ def prepare(project: Project) -> None:
 
 @shared_options
 def demo(
-    config: TrainingConfig,
+    training: TrainingOptions,
     folder: Annotated[
         Path | None,
         typer.Option(help="Folder of the demo's dbt project; `demo/` of this checkout if not given."),
@@ -118,7 +154,14 @@ def demo(
     """
     from purchasing_power.demo.run import run_demo
 
-    run_demo(folder, config, ConsoleReporter(make_console()))
+    run_demo(folder, training.config, ConsoleReporter(make_console()))
+
+
+def _refuse_existing(output: Path, content: str) -> None:
+    if output.exists():
+        raise PurchasingPowerError(
+            f"{output} exists already, and it may hold your own {content}: name another file with --output."
+        )
 
 
 def simulate(

@@ -1,6 +1,6 @@
 """Options that several commands share, declared once.
 
-A command names what it needs as a parameter, `project: Project` or `config: TrainingConfig`, and
+A command names what it needs as a parameter, `project: Project` or `training: TrainingOptions`, and
 `shared_options` gives it the options that such a value is made of.
 """
 
@@ -8,13 +8,14 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from purchasing_power.training.config import TrainingConfig
+from purchasing_power.training.config import PRESETS, TRAINING_VAR, TrainingConfig
 from purchasing_power.warehouse.project import Project
 
 _PROJECT_PANEL = "The dbt project"
@@ -45,16 +46,39 @@ _PROJECT_OPTIONS: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What was said of training on the command line.
+
+    Attributes:
+        preset: Name of a preset, or None.
+        given: Fields of TrainingConfig that were given, by name.
+    """
+
+    preset: str | None
+    given: Mapping[str, Any]
+
+    def config(self, project: Project) -> TrainingConfig:
+        """Gives the settings: the options, above the preset or, without one, above the project's var.
+
+        Raises:
+            PurchasingPowerError: A name or a value, here or in the var, is none that training knows.
+        """
+        if self.preset is not None:
+            return TrainingConfig.preset(self.preset, **self.given)
+        return TrainingConfig.from_var(project.var(TRAINING_VAR, {}), **self.given)
+
+
 def shared_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replaces parameters of type Project and TrainingConfig by the options that make one."""
+    """Replaces parameters of type Project and TrainingOptions by the options that make one."""
     makers: dict[str, Callable[[dict[str, Any]], Any]] = {}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
         if parameter.annotation is Project:
             makers[parameter.name] = _take_project
             parameters += [_optional(name, option) for name, option in _PROJECT_OPTIONS.items()]
-        elif parameter.annotation is TrainingConfig:
-            makers[parameter.name] = _take_training_config
+        elif parameter.annotation is TrainingOptions:
+            makers[parameter.name] = _take_training_options
             parameters += [_optional(name, option) for name, option in _training_options().items()]
         else:
             parameters.append(parameter)
@@ -80,13 +104,13 @@ def _take_project(given: dict[str, Any]) -> Project:
     return Project.find(**{name: given.pop(name) for name in _PROJECT_OPTIONS})
 
 
-def _take_training_config(given: dict[str, Any]) -> TrainingConfig:
+def _take_training_options(given: dict[str, Any]) -> TrainingOptions:
     chosen = {item.name: given.pop(item.name) for item in dataclasses.fields(TrainingConfig)}
     changed = {name: value for name, value in chosen.items() if value is not None}
     for name, value in changed.items():
         if isinstance(getattr(TrainingConfig, name), tuple):
             changed[name] = _sizes(name, value)
-    return TrainingConfig(**changed)
+    return TrainingOptions(given.pop("preset"), changed)
 
 
 def _sizes(name: str, text: str) -> tuple[int, ...]:
@@ -102,7 +126,15 @@ def _sizes(name: str, text: str) -> tuple[int, ...]:
 def _training_options() -> dict[str, Any]:
     """Makes an option of every field, with the field's own description, so that they cannot drift apart."""
     described = dict(re.findall(r"^ +(\w+): (.+)$", TrainingConfig.__doc__ or "", re.M))
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {
+        "preset": Annotated[
+            str | None,
+            typer.Option(
+                help=f"Settings to start from instead of the project's: {', '.join(PRESETS)}.",
+                rich_help_panel=_TRAINING_PANEL,
+            ),
+        ]
+    }
     for item in dataclasses.fields(TrainingConfig):
         is_list = isinstance(item.default, tuple)
         shown = ",".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,12 +21,12 @@ from purchasing_power.warehouse.project import Project
 _STEPS = ("Raw tables", "Features", "Backtest", "Champion", "Scores")
 
 
-def run_demo(folder: Path | None, config: TrainingConfig, reporter: Reporter) -> None:
+def run_demo(folder: Path | None, configure: Callable[[Project], TrainingConfig], reporter: Reporter) -> None:
     """Takes Complete Journey from its Parquet files to scores in `demo/warehouse.duckdb`.
 
     Args:
         folder: the demo's dbt project; `demo/` of this checkout when None.
-        config: hyperparameters.
+        configure: gives the hyperparameters for the demo's project.
         reporter: where it is told.
 
     Raises:
@@ -33,6 +34,7 @@ def run_demo(folder: Path | None, config: TrainingConfig, reporter: Reporter) ->
     """
     started = time.monotonic()
     project = _demo_project(folder)
+    config = configure(project)
     source = Source.find()
     steps = Steps(project, reporter, total=len(_STEPS))
     root = project.project_dir.parent

@@ -50,7 +50,7 @@ class ModelMetadata(FeatureContract):
 
     Attributes:
         model_version: Name of the model in the registry.
-        state_size: Length S of a user's state, the members' hidden and cell vectors one after the other.
+        state_size: Length S of a user's state: every layer's vectors of every member, one after the other.
         tier_cut_points: Money over the horizon at which each tier but the lowest begins, strictly increasing.
         train_cutoff: ISO date; no label window used in training ends after it.
         trained_at: ISO timestamp, UTC.

@@ -12,17 +12,16 @@ import numpy.typing as npt
 import onnx
 import tensorflow as tf
 import tf2onnx
-from keras import layers
 
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.scoring.metadata import ModelMetadata
 from purchasing_power.scoring.model import ScoringModel, model_sha256
 from purchasing_power.training.boosting import TREE_INPUT, TREE_TARGETS, BoostedTrees, add_trees
+from purchasing_power.training.cells import OPSET, fused_encoder
 from purchasing_power.training.forest import Forest, add_forest
 from purchasing_power.training.network import Network
 from purchasing_power.training.tree_graph import DOMAIN, DOMAIN_VERSION
 
-OPSET = 17
 ABSOLUTE_TOLERANCE = 1e-5
 RELATIVE_TOLERANCE = 1e-5
 
@@ -89,33 +88,41 @@ class KerasScorer:
     def __init__(self, network: Network) -> None:
         """Shares the network's weights."""
         self._network = network
-        size = network.hidden_size
-        self._encoders = []
-        for trained in network.encoders:
-            # The trained layer returns every step; the exported one returns the last state and takes a first
-            # one.
-            encoder = layers.LSTM(size, return_state=True)
-            encoder.build((None, None, network.n_channels))
-            encoder.set_weights(trained.get_weights())
-            self._encoders.append(encoder)
+        self._encoders = [
+            [_with_state(trained, is_last=trained is stack[-1]) for trained in stack]
+            for stack in network.encoders
+        ]
 
     def next_state(self, steps: Any, state: Any) -> Any:
         """Gives states [n, S] after steps [n, t, C] that follow states [n, S]."""
-        size, following = self._network.hidden_size, []
-        for member, encoder in enumerate(self._encoders):
-            start = 2 * member * size
-            first = [state[:, start : start + size], state[:, start + size : start + 2 * size]]
-            following += encoder(steps, initial_state=first)[1:]
+        following = []
+        for member, stack in enumerate(self._encoders):
+            value = steps
+            for layer, encoder in enumerate(stack):
+                first = [state[:, place] for place in self._network.vectors(member, layer)]
+                value, *last = encoder(value, initial_state=first)
+                following += last
         return tf.concat(following, axis=-1)
 
     def predict(self, state: Any, context: Any, trees: Any = None) -> dict[str, Any]:
         """Gives the head's outputs of states [n, S], context [n, K] and what trees say [n, 3]."""
-        size, raw = self._network.hidden_size, []
+        raw = []
         for member, head in enumerate(self._network.heads):
-            hidden = state[:, 2 * member * size : (2 * member + 1) * size]
+            hidden = state[:, self._network.vectors(member, -1)[0]]
             raw.append(head([hidden[:, None], context[:, None]], training=False)[:, 0])
         outputs: dict[str, Any] = self._network.outputs(tf.add_n(raw) / float(len(raw)), trees)
         return outputs
+
+
+def _with_state(trained: Any, *, is_last: bool) -> Any:
+    """Gives a layer of the same weights that takes a first state and returns the last one.
+
+    The trained layer returns the hidden vectors of all steps; here only layers that another one reads do.
+    """
+    layer = type(trained)(trained.units, return_sequences=not is_last, return_state=True)
+    layer.build((None, None, trained.get_weights()[0].shape[0]))
+    layer.set_weights(trained.get_weights())
+    return layer
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,7 @@ def convert(network: Network, trees: BoostedTrees | None, forest: Forest) -> Gra
     """Converts a network, the trees beside it and a forest to ONNX.
 
     Returns:
-        encoder: steps [n, t, C], state [n, S] -> next_state [n, S]; one fused LSTM op per member.
+        encoder: steps [n, t, C], state [n, S] -> next_state [n, S]; one fused op per layer of a member.
         head: state [n, S], context [n, K] -> purchase_probability [n], expected_spend, spend_p10, spend_p50,
             spend_p90 [n] (money), tier_probabilities [n, T], tier [n], anomaly_score [n], is_outlier [n].
     """
@@ -156,7 +163,14 @@ def convert(network: Network, trees: BoostedTrees | None, forest: Forest) -> Gra
     if trees is not None:
         inputs.append(tf.TensorSpec((None, len(TREE_TARGETS)), tf.float32, name=TREE_INPUT))
     head = tf.function(scorer.predict, input_signature=inputs)
-    graphs = Graphs(encoder=_convert(encoder, (steps, state), "encoder"), head=_convert(head, inputs, "head"))
+    graphs = Graphs(
+        # tf2onnx 1.17 fuses the LSTM alone: of Keras 3's other cells it makes a Loop
+        # (https://github.com/onnx/tensorflow-onnx/issues/1684).
+        encoder=_convert(encoder, (steps, state), "encoder")
+        if network.cell == "lstm"
+        else _finish(fused_encoder(network), "encoder"),
+        head=_convert(head, inputs, "head"),
+    )
     if trees is not None:
         add_trees(graphs.head, trees)
     add_forest(graphs.head, forest)
@@ -165,13 +179,16 @@ def convert(network: Network, trees: BoostedTrees | None, forest: Forest) -> Gra
 
 
 def _convert(function: Any, signature: Sequence[Any], name: str) -> onnx.ModelProto:
-    converted, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
-    model: onnx.ModelProto = converted
+    model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
+    return _finish(model, name)
+
+
+def _finish(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     loops = sorted({node.op_type for node in model.graph.node} & {"Loop", "Scan", "If"})
     if loops:
         raise PurchasingPowerError(
             f"The exported {name} holds {', '.join(loops)}, which would run many times slower than a fused "
-            "LSTM; use the versions of tensorflow, keras and tf2onnx that are locked."
+            "cell; use the versions of tensorflow, keras and tf2onnx that are locked."
         )
     _sort_by_structure(model.graph)
     _name_by_position(model.graph)

@@ -58,11 +58,13 @@ def label_scale(spend: npt.NDArray[np.float64], n_tiers: int) -> LabelScale:
         PurchasingPowerError: There are too few buyers for T tiers.
     """
     cuts = tier_cut_points(spend, n_tiers)
-    log_spend = np.log(spend[spend > 0])
+    log_spend, levels = np.log(spend[spend > 0]), np.log1p(spend)
     return LabelScale(
         buy_rate=float(np.clip((spend > 0).mean(), 0.0001, 0.9999)),
         mean=float(spend.mean()),
         log_mean=float(log_spend.mean()),
         log_std=float(max(log_spend.std(), 0.1)),
+        level_mean=float(levels.mean()),
+        level_std=float(max(levels.std(), 0.1)),
         tier_cut_points=cuts,
     )

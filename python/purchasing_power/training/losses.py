@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from purchasing_power.training.network import QUANTILE_LEVELS, SpendOutputs
+from purchasing_power.training.network import QUANTILE_LEVELS, LabelScale, SpendOutputs
 
 _TWEEDIE_POWER = 1.5
 _SLOPES = np.linspace(0, 1, 21)
@@ -84,6 +84,17 @@ def pinball_loss(actual: Any, predicted: Any, level: float) -> Any:
     """
     error = actual - predicted
     return tf.maximum(level * error, (level - 1) * error)
+
+
+def level_loss(scale: LabelScale, spend: Any, level: Any) -> Any:
+    """Squared error of the level: log(1 + spend), standardised over all training labels.
+
+    Args:
+        scale: Statistics of the training labels.
+        spend: [...] money within the horizon.
+        level: [...] prediction.
+    """
+    return tf.square(level - (tf.math.log1p(spend) - scale.level_mean) / scale.level_std)
 
 
 def multi_target_loss(outputs: SpendOutputs, raw: Any, spend: Any, bought: Any) -> Any:

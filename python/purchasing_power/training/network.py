@@ -1,4 +1,4 @@
-"""The Keras network: LSTM members over steps, heads over state and context, outputs that mean money."""
+"""The Keras network: recurrent members over steps, heads over state and context, outputs that mean money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
+
+# What a cell is called in the settings, and the vectors that it carries from step to step.
+CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
+_VECTORS = {"lstm": 2, "gru": 1, "rnn": 1}
 
 QUANTILE_LEVELS = (0.1, 0.5, 0.9)
 # How far, in standard deviations of log spend, an amount may be from the mean of all buyers.
@@ -25,6 +28,8 @@ _MINIMUM_SIGMA = 0.05
 _LARGEST_SIGMA = 4.0
 _LARGEST_DEVIATION = 8.0
 _LOGIT_BOUND = 15.0
+# The layer whose one output is the level: log(1 + spend), standardised, with the objective 'mse'.
+_LEVEL = "level"
 # In standard deviations of a context value; see `_head`.
 _LARGEST_CONTEXT = 3.0
 
@@ -38,6 +43,8 @@ class LabelScale:
         mean: Mean spend, > 0.
         log_mean: Mean of the log of positive spend.
         log_std: Its standard deviation, > 0.
+        level_mean: Mean of log(1 + spend), zeros included.
+        level_std: Its standard deviation, > 0.
         tier_cut_points: Money at which each tier but the lowest begins, strictly increasing, > 0.
     """
 
@@ -45,6 +52,8 @@ class LabelScale:
     mean: float
     log_mean: float
     log_std: float
+    level_mean: float
+    level_std: float
     tier_cut_points: tuple[float, ...]
 
     @property
@@ -72,7 +81,7 @@ class SpendParameters(NamedTuple):
 
 
 @keras.saving.register_keras_serializable("purchasing_power")
-class SpendOutputs(layers.Layer):  # type: ignore[misc]
+class SpendOutputs(keras.layers.Layer):  # type: ignore[misc]
     """Gives raw outputs [..., 7] their meaning: probability, money, quantiles, tiers."""
 
     raw_size = 7
@@ -203,10 +212,10 @@ class SpendOutputs(layers.Layer):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable("purchasing_power")
-class StateBeforeAnchor(layers.Layer):  # type: ignore[misc]
+class StateBeforeAnchor(keras.layers.Layer):  # type: ignore[misc]
     """Picks hidden states [b, t, H] after the last step before each anchor, zeros where no step came before.
 
-    A causal LSTM's hidden state after step n has seen steps 1 to n only, so one pass serves all anchors.
+    A causal cell's hidden state after step n has seen steps 1 to n only, so one pass serves all anchors.
     """
 
     def call(self, hidden: Any, steps_before: Any) -> Any:
@@ -221,22 +230,33 @@ class Network:
 
     Attributes:
         model: steps [b, t, C], steps_before [b, a], context [b, a, K] -> raw outputs [b, a, M, P].
-        encoders: The M LSTM layers.
+        encoders: The M stacks of L cells each, the one that reads the steps first.
         heads: The M head models: hidden [..., H] and context [..., K] -> raw outputs [..., P].
         outputs: The layer that gives raw outputs their meaning.
+        cell: One of CELLS.
         hidden_size: H.
+        levels: With the objective 'mse', the same inputs -> raw outputs and the members' levels [b, a, M].
     """
 
     model: keras.Model
-    encoders: Sequence[layers.LSTM]
+    encoders: Sequence[Sequence[keras.layers.RNN]]
     heads: Sequence[keras.Model]
     outputs: SpendOutputs
+    cell: str
     hidden_size: int
+    levels: keras.Model | None = None
 
     @property
     def state_size(self) -> int:
-        """S: hidden and cell vector of every member."""
-        return 2 * self.hidden_size * len(self.encoders)
+        """S: every vector of every layer of every member."""
+        return int(self.vectors(len(self.encoders) - 1, -1)[-1].stop)
+
+    def vectors(self, member: int, layer: int) -> list[slice]:
+        """Gives where in a state a layer's vectors stand: the hidden one, then an LSTM's cell vector."""
+        vectors, layers = _VECTORS[self.cell], len(self.encoders[member])
+        start = (member * layers + range(layers)[layer]) * vectors * self.hidden_size
+        places = (start + place * self.hidden_size for place in range(vectors))
+        return [slice(place, place + self.hidden_size) for place in places]
 
     @property
     def n_channels(self) -> int:
@@ -254,11 +274,14 @@ def build_network(
     n_channels: int,
     n_context: int,
     scale: LabelScale,
+    cell: str,
+    layers: int,
     hidden_size: int,
     head_sizes: Sequence[int],
     members: int,
     dropout: float,
     l2: float,
+    objective: str,
     seed: int,
 ) -> Network:
     """Builds the network; the same arguments give the same initial weights.
@@ -267,35 +290,52 @@ def build_network(
         n_channels: C, width of a step.
         n_context: K, width of the context.
         scale: Statistics of the training labels.
-        hidden_size: H, size of each LSTM.
+        cell: One of CELLS.
+        layers: L, cells of a member, each over the hidden vectors of the one before.
+        hidden_size: H, size of each cell's vectors.
         head_sizes: Sizes of each head's hidden layers.
-        members: M, independently initialised LSTMs and heads whose raw outputs are averaged.
+        members: M, independently initialised stacks and heads whose raw outputs are averaged.
         dropout: Share of the head's inputs and hidden values dropped in training.
         l2: Weight of the squared kernels in the loss.
+        objective: 'full', or 'mse' for heads that read everything from one number, without context.
         seed: Seeds the initial weights and the dropout.
     """
     outputs = SpendOutputs(scale, name="spend_outputs")
     steps = keras.Input((None, n_channels), name="steps")
     steps_before = keras.Input((None,), dtype="int32", name="steps_before")
     context = keras.Input((None, n_context), name="context")
-    encoders, heads, raw = [], [], []
+    encoders, heads, raw, levels = [], [], [], []
     for member in range(members):
         seeds = iter(range(1000 * (seed * members + member), 1000 * (seed * members + member) + 1000))
-        encoder = layers.LSTM(
-            hidden_size,
-            return_sequences=True,
-            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-            recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
-            name=f"encoder_{member}",
-        )
-        head = _head(n_context, hidden_size, head_sizes, outputs.raw_size, dropout, l2, seeds, member)
-        hidden = StateBeforeAnchor(name=f"state_before_anchor_{member}")(encoder(steps), steps_before)
+        stack = [
+            CELLS[cell](
+                hidden_size,
+                return_sequences=True,
+                kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+                name=f"encoder_{member}_{layer}",
+            )
+            for layer in range(layers)
+        ]
+        if objective == "mse":
+            head = _level_head(n_context, hidden_size, outputs.raw_size, l2, seeds, member)
+        else:
+            head = _head(n_context, hidden_size, head_sizes, outputs.raw_size, dropout, l2, seeds, member)
+        value = steps
+        for encoder in stack:
+            value = encoder(value)
+        hidden = StateBeforeAnchor(name=f"state_before_anchor_{member}")(value, steps_before)
         raw.append(head([hidden, context]))
-        encoders.append(encoder)
+        if objective == "mse":
+            levels.append(head.get_layer(f"{_LEVEL}_{member}")(hidden)[..., 0])
+        encoders.append(stack)
         heads.append(head)
     model = keras.Model([steps, steps_before, context], keras.ops.stack(raw, axis=-2), name="trainer")
     outputs.build((None, outputs.raw_size))
-    return Network(model, encoders, heads, outputs, hidden_size)
+    with_levels = (
+        keras.Model(model.inputs, [model.output, keras.ops.stack(levels, axis=-1)]) if levels else None
+    )
+    return Network(model, encoders, heads, outputs, cell, hidden_size, with_levels)
 
 
 def _head(
@@ -308,8 +348,8 @@ def _head(
     seeds: Any,
     member: int,
 ) -> keras.Model:
-    def dense(size: int, activation: str | None, **options: Any) -> layers.Dense:
-        return layers.Dense(
+    def dense(size: int, activation: str | None, **options: Any) -> keras.layers.Dense:
+        return keras.layers.Dense(
             size,
             activation=activation,
             kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
@@ -324,12 +364,12 @@ def _head(
     near = _LARGEST_CONTEXT * keras.ops.tanh(context / _LARGEST_CONTEXT)
     value = keras.ops.concatenate([hidden, near], axis=-1)
     for size in sizes:
-        value = layers.Dropout(dropout, seed=next(seeds))(value)
+        value = keras.layers.Dropout(dropout, seed=next(seeds))(value)
         value = dense(size, "relu")(value)
-    value = layers.Dropout(dropout, seed=next(seeds))(value)
+    value = keras.layers.Dropout(dropout, seed=next(seeds))(value)
     # The straight path lets log spend follow log past spend; the deep one learns the deviation from it.
-    deep = layers.Dense(raw_size, kernel_initializer="zeros", name="deep")(value)
-    straight = layers.Dense(
+    deep = keras.layers.Dense(raw_size, kernel_initializer="zeros", name="deep")(value)
+    straight = keras.layers.Dense(
         raw_size,
         use_bias=False,
         kernel_initializer="zeros",
@@ -337,6 +377,25 @@ def _head(
         name="straight",
     )(context)
     return keras.Model([hidden, context], deep + straight, name=f"head_{member}")
+
+
+def _level_head(
+    n_context: int, hidden_size: int, raw_size: int, l2: float, seeds: Any, member: int
+) -> keras.Model:
+    hidden = keras.Input((None, hidden_size), name="hidden")
+    # Every head takes it; this one has no use for it.
+    context = keras.Input((None, n_context), name="context")
+    level = keras.layers.Dense(
+        1,
+        kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+        kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+        name=f"{_LEVEL}_{member}",
+    )(hidden)
+    # The level is learnt from its squared error alone; what is read from it must not bend it.
+    raw = keras.layers.Dense(raw_size, kernel_initializer="zeros", name="reading")(
+        keras.ops.stop_gradient(level)
+    )
+    return keras.Model([hidden, context], raw, name=f"head_{member}")
 
 
 def _logit(rate: float) -> float:

@@ -22,7 +22,7 @@ from purchasing_power.training.config import TrainingConfig
 from purchasing_power.training.dataset import AnchorBatch, AnchorSelection, AnchorSequence, SequenceDataset
 from purchasing_power.training.forest import fit_forest
 from purchasing_power.training.labels import label_scale
-from purchasing_power.training.losses import multi_target_loss, tweedie_slope
+from purchasing_power.training.losses import level_loss, multi_target_loss, tweedie_slope
 from purchasing_power.training.model import TrainedModel
 from purchasing_power.training.network import (
     LARGEST_AMOUNT,
@@ -140,11 +140,14 @@ class _Run:
             n_channels=dataset.n_channels,
             n_context=dataset.n_context,
             scale=scale,
+            cell=config.cell,
+            layers=config.layers,
             hidden_size=config.hidden_size,
             head_sizes=config.head_sizes,
             members=config.members,
             dropout=config.dropout,
             l2=config.l2,
+            objective=config.objective,
             seed=config.seed,
         )
         purchases_per_user = scale.buy_rate * float(training.n_anchors.mean())
@@ -306,9 +309,16 @@ class _Run:
         self._best = [arrays[f"best_{i}"] for i in range(len(self._best))]
 
     def _losses(self, batch: AnchorBatch, *, training: bool) -> Any:
-        raw = self.network.model([batch.steps, batch.steps_before, batch.context], training=training)
+        inputs = [batch.steps, batch.steps_before, batch.context]
+        spend, bought = batch.spend[..., None], batch.bought[..., None]
         # Every member learns on its own; only predictions are averaged.
-        each = multi_target_loss(self.network.outputs, raw, batch.spend[..., None], batch.bought[..., None])
+        if self.network.levels is None:
+            raw = self.network.model(inputs, training=training)
+            each = multi_target_loss(self.network.outputs, raw, spend, bought)
+        else:
+            raw, level = self.network.levels(inputs, training=training)
+            each = multi_target_loss(self.network.outputs, raw, spend, bought)
+            each += level_loss(self.network.outputs.scale, spend, level)
         return tf.reduce_mean(each, axis=-1)
 
     def _step(self, *tensors: Any) -> tuple[Any, Any]:

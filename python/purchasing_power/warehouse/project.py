@@ -102,7 +102,16 @@ class Project:
         Raises:
             PurchasingPowerError: dbt cannot load the profile; carries what dbt said.
         """
-        return _load_credentials(self)
+        credentials = self._profile.credentials
+        return Credentials(credentials.type, credentials.database or "", credentials.schema, credentials)
+
+    def var(self, name: str, default: Any) -> Any:
+        """Gives a var's value as dbt gives it to the package's macros.
+
+        Raises:
+            PurchasingPowerError: dbt cannot read `dbt_project.yml`; carries what dbt said.
+        """
+        return self._vars.get(name, default)
 
     def run_dbt(
         self,
@@ -154,6 +163,16 @@ class Project:
         if self.vars:
             arguments += ["--vars", json.dumps(dict(self.vars))]
         return arguments
+
+    @cached_property
+    def _profile(self) -> Any:
+        return _load_profile(self)
+
+    @cached_property
+    def _vars(self) -> dict[str, Any]:
+        """Vars of `dbt_project.yml` below those of the command; what is set for the package alone wins."""
+        everywhere = _load_project_vars(self)
+        return {**everywhere, **(everywhere.get(PACKAGE) or {}), **self.vars}
 
     @cached_property
     def _relation_names(self) -> dict[str, str]:
@@ -217,7 +236,7 @@ def _parse_vars(vars_yaml: str | None) -> dict[str, Any]:
     return {str(name): json.loads(json.dumps(value, default=str)) for name, value in parsed.items()}
 
 
-def _load_credentials(project: Project) -> Credentials:
+def _load_profile(project: Project) -> Any:
     # Imported late: dbt takes seconds to import, and `--help` should not wait for it.
     import dbt.flags
     from dbt.config.runtime import load_profile
@@ -236,14 +255,27 @@ def _load_credentials(project: Project) -> Credentials:
             ),
             None,
         )
-        profile = load_profile(str(project.project_dir), dict(project.vars), None, project.target)
+        return load_profile(str(project.project_dir), dict(project.vars), None, project.target)
     except DbtBaseException as error:
         raise PurchasingPowerError(
             f"dbt could not load the profile from {project.profiles_dir / 'profiles.yml'}: "
             + _one_line(str(error))
         ) from error
-    credentials = profile.credentials
-    return Credentials(credentials.type, credentials.database or "", credentials.schema, credentials)
+
+
+def _load_project_vars(project: Project) -> dict[str, Any]:
+    # After the profile, which sets what dbt renders under.
+    profile = project._profile
+    from dbt.config.runtime import load_project
+    from dbt_common.exceptions import DbtBaseException
+
+    try:
+        loaded = load_project(str(project.project_dir), False, profile, dict(project.vars))
+    except DbtBaseException as error:
+        raise PurchasingPowerError(
+            f"dbt could not read {project.project_dir / 'dbt_project.yml'}: {_one_line(str(error))}"
+        ) from error
+    return dict(loaded.vars.to_dict())
 
 
 def _one_line(text: str) -> str:
