@@ -67,6 +67,23 @@ class AnchorLabels:
     orders: npt.NDArray[np.int32]
 
 
+@dataclass(frozen=True)
+class AnchorExamples:
+    """Chosen anchors as the flat rows of a table, for methods that read no sequence.
+
+    Attributes:
+        context: [n, K] context at the anchor.
+        spend: [n] money within the horizon.
+        orders: [n] orders within the horizon.
+        age_days: [n] days from the anchor to the newest chosen one.
+    """
+
+    context: npt.NDArray[np.float32]
+    spend: npt.NDArray[np.float64]
+    orders: npt.NDArray[np.int32]
+    age_days: npt.NDArray[np.int32]
+
+
 class SequenceDataset:
     """Users' steps, anchors and labels in a folder of flat memory-mapped files."""
 
@@ -263,6 +280,24 @@ class AnchorSelection:
             self.first_anchor[every] + self.n_anchors[every] - 1
         ]
         return context
+
+    def examples(self, at_most: int | None = None, *, seed: int = 0) -> AnchorExamples:
+        """Gives every chosen anchor as a row, the users in order, each user's anchors ascending.
+
+        Args:
+            at_most: A sample of so many where there are more; None takes all.
+            seed: The same seed takes the same sample.
+        """
+        at = _ranges(self.first_anchor, self.n_anchors)
+        if at_most is not None and len(at) > at_most:
+            at = np.sort(np.random.default_rng(seed).choice(at, at_most, replace=False))
+        anchors = self.dataset._anchor
+        return AnchorExamples(
+            context=self.dataset._context[at],
+            spend=anchors["spend"][at],
+            orders=anchors["orders"][at],
+            age_days=self.last_day - anchors["anchor_day"][at],
+        )
 
     def label_sample(self, users: int = 100_000) -> npt.NDArray[np.float64]:
         """Gives the spend of every chosen anchor of about `users` users at most, of all lengths alike."""
