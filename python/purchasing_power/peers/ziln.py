@@ -42,19 +42,37 @@ def predict(task: PeerTask) -> Prediction:
         targets = np.stack([part.spend, part.orders > 0], axis=1).astype(np.float32)
         return part.context[:, columns], targets, task.weights(part).astype(np.float32)
 
-    inputs, targets, weights = rows(examples)
-    network.fit(
-        inputs,
-        targets,
-        sample_weight=weights,
-        validation_data=rows(held_back),
-        batch_size=int(np.clip(len(inputs) // _BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH)),
-        epochs=_EPOCHS,
-        verbose=0,
-        callbacks=[keras.callbacks.EarlyStopping(patience=_PATIENCE, restore_best_weights=True)],
+    _fit(network, rows(examples), rows(held_back), task.seed)
+    now = task.context()[:, columns]
+    raw = np.concatenate(
+        [network.predict_on_batch(part) for part in np.array_split(now, -(-len(now) // _LARGEST_BATCH))]
     )
-    raw = network.predict(task.context()[:, columns], batch_size=_LARGEST_BATCH, verbose=0)
     return _mixture(raw.astype(np.float64), task.tier_cut_points, float(examples.spend.max()))
+
+
+# Not `fit`, whose pipeline of data prints TensorFlow's internal errors under some pairs of versions.
+def _fit(
+    network: keras.Model,
+    examples: tuple[npt.NDArray[Any], ...],
+    held_back: tuple[npt.NDArray[Any], ...],
+    seed: int,
+) -> None:
+    """Trains until the loss on held-back users has not fallen for a while, and keeps the best weights."""
+    random = np.random.default_rng(seed)
+    rows = len(examples[0])
+    batch = int(np.clip(rows // _BATCHES, _SMALLEST_BATCH, _LARGEST_BATCH))
+    smallest, best, waited = np.inf, network.get_weights(), 0
+    for _ in range(_EPOCHS):
+        for chosen in np.array_split(random.permutation(rows), -(-rows // batch)):
+            network.train_on_batch(*(part[chosen] for part in examples))
+        network.reset_metrics()
+        loss = float(np.asarray(network.test_on_batch(*held_back)))
+        waited = 0 if loss < smallest else waited + 1
+        if not waited:
+            smallest, best = loss, network.get_weights()
+        if waited == _PATIENCE:
+            break
+    network.set_weights(best)
 
 
 def _network(width: int, scale: LabelScale) -> keras.Model:
