@@ -122,6 +122,7 @@ def rows(users: int = 120, seed: int = 1) -> list[dict[str, Any]]:
             {
                 "user_id": f"user-{user}",
                 "split": "validation" if user % 5 == 0 else "train",
+                "first_day": int(days[0]) if len(days) else 0,
                 "n_steps": len(days),
                 "steps": steps.astype(np.float32).ravel(),
                 "n_anchors": len(anchors),

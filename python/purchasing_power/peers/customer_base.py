@@ -6,8 +6,10 @@ leave for good, which they may do after each purchase; both differ between users
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -118,7 +120,10 @@ def _histories(purchases: Purchases, users: pa.Array, cut: date) -> tuple[npt.ND
 def _fit(fitter: Any, *data: Values, **settings: Any) -> Any:
     for penalty in _PENALTIES:
         try:
-            return fitter(penalizer_coef=penalty).fit(*data, **settings)
+            # On its way the search tries parameters that overflow, and what it prints when it fails would
+            # stand in a command's JSON.
+            with np.errstate(all="ignore"), redirect_stdout(StringIO()):
+                return fitter(penalizer_coef=penalty).fit(*data, **settings)
         except ConvergenceError:
             continue
     raise PurchasingPowerError(f"{fitter.__name__} does not converge on this shop's purchases")
@@ -129,7 +134,11 @@ def _formulas(purchases: Any, amounts: Any, known: _History, weeks: float) -> tu
     history = (known.frequency, known.recency, known.age)
     r, alpha, _, _ = (float(purchases.params_[name]) for name in ("r", "alpha", "a", "b"))
     number = purchases.conditional_expected_number_of_purchases_up_to_time(weeks, *history)
-    mean = amounts.conditional_expected_average_profit(known.frequency, known.amount)
+    if amounts.params_["q"] > 1:
+        mean = amounts.conditional_expected_average_profit(known.frequency, known.amount)
+    else:
+        # The fitted distribution has no mean, as it may be where few buy again: the shop's own, for everybody.
+        mean = np.average(known.amount, weights=known.frequency)
     alive = np.asarray(purchases.conditional_probability_alive(*history), np.float64)
     # Of somebody who has not left the rate is Gamma(r + x, alpha + T).
     silent = ((alpha + known.age) / (alpha + known.age + weeks)) ** (r + known.frequency)
