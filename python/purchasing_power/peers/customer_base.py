@@ -137,7 +137,7 @@ def _formulas(purchases: Any, amounts: Any, known: _History, weeks: float) -> tu
     if amounts.params_["q"] > 1:
         mean = amounts.conditional_expected_average_profit(known.frequency, known.amount)
     else:
-        # The fitted distribution has no mean, as it may be where few buy again: the shop's own, for everybody.
+        # The fitted distribution has no mean, as may be where few buy again: everybody gets the shop's own.
         mean = np.average(known.amount, weights=known.frequency)
     alive = np.asarray(purchases.conditional_probability_alive(*history), np.float64)
     # Of somebody who has not left the rate is Gamma(r + x, alpha + T).
