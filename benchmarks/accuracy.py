@@ -293,7 +293,8 @@ def main() -> None:
     text = "\n\n".join(texts)
     print(text)
     if arguments.only:
-        raise SystemExit("One shop alone, so nothing was written: leave --only out for that.")
+        print("One shop alone, so nothing was written: leave --only out for that.")
+        return
     if not arguments.sessions:
         raise SystemExit("Real sessions left out, and nothing written: give their file with --sessions.")
     write_table("accuracy", text)
