@@ -12,9 +12,11 @@ _SHOWN = (
     ("mae_over_mean", "MAE / mean", "{:.3f}"),
     ("bias", "bias", "{:+.3f}"),
     ("buy_auc", "buy AUC", "{:.3f}"),
-    ("average_precision", "avg. precision", "{:.3f}"),
-    ("top_fifth_accuracy", "top-fifth accuracy", "{:.3f}"),
-    ("top_fifth_f1", "top-fifth F1", "{:.3f}"),
+    ("average_precision", "avg. prec.", "{:.3f}"),
+    ("top_fifth_auc", "top-5th AUC", "{:.3f}"),
+    ("top_fifth_accuracy", "top-5th acc.", "{:.3f}"),
+    ("top_fifth_f1", "top-5th F1", "{:.3f}"),
+    ("tier_macro_f1", "tier F1", "{:.3f}"),
     ("coverage_p10_p90", "in p10..p90", "{:.0%}"),
 )
 

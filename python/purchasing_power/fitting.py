@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,7 +16,7 @@ from purchasing_power.warehouse.features import FeatureSettings, open_sequences
 from purchasing_power.warehouse.project import PACKAGE, Project
 from purchasing_power.warehouse.registry import Measurement
 
-MODEL_METHOD = "lstm"
+MODEL_METHOD = "model"
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,15 @@ def measure(
         )
     }
     figures.update(evaluate_baselines(labels, model.tier_cut_points))
+    return as_measurements(figures, dataset_name=dataset_name, split=split or "all")
+
+
+def as_measurements(
+    figures: Mapping[str, Mapping[str, float]], *, dataset_name: str, split: str
+) -> list[Measurement]:
+    """Gives method -> metric -> value as rows for the warehouse."""
     return [
-        Measurement(dataset_name, split or "all", method, metric, value)
+        Measurement(dataset_name, split, method, metric, value)
         for method, metrics in figures.items()
         for metric, value in metrics.items()
     ]

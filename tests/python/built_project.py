@@ -23,7 +23,14 @@ class BuiltProject(Project):
         return Credentials("duckdb", "warehouse", "main", raw)
 
     def relation_names(self) -> dict[str, str]:
-        names = ("settings", "feature_catalogue", "training_sequences", "models", "model_metrics")
+        names = (
+            "settings",
+            "feature_catalogue",
+            "training_sequences",
+            "user_steps",
+            "models",
+            "model_metrics",
+        )
         return {
             f"purchasing_power__{name}": f'"warehouse"."main"."purchasing_power__{name}"' for name in names
         }

@@ -137,6 +137,7 @@ def rows(
             {
                 "user_id": f"user-{user}",
                 "split": "validation" if user % 5 == 0 else "train",
+                "first_day": int(days[0]) if len(days) else 0,
                 "n_steps": len(days),
                 "steps": steps.astype(np.float32).ravel(),
                 "n_anchors": len(at),

@@ -12,7 +12,7 @@ from sklearn import metrics as reference
 
 from purchasing_power.evaluation import evaluate, evaluate_baselines, evaluate_scores, majority, persistence
 from purchasing_power.evaluation import metrics as ours
-from purchasing_power.evaluation.prediction import Prediction
+from purchasing_power.evaluation.prediction import Prediction, level_among_buyers
 from purchasing_power.training.dataset import AnchorLabels
 
 CUTS = (50.0, 200.0)
@@ -77,12 +77,14 @@ def test_errors(sample: tuple[np.ndarray, ...]) -> None:
 def test_buying(sample: tuple[np.ndarray, ...]) -> None:
     spend, _, probability = sample
     bought = spend > 0
-    assert ours.buy_auc(bought, probability) == pytest.approx(reference.roc_auc_score(bought, probability))
+    assert ours.area_under_roc(bought, probability) == pytest.approx(
+        reference.roc_auc_score(bought, probability)
+    )
     assert ours.buy_log_loss(bought, probability) == pytest.approx(reference.log_loss(bought, probability))
     assert ours.average_precision(bought, probability) == pytest.approx(
         reference.average_precision_score(bought, probability)
     )
-    assert math.isnan(ours.buy_auc(np.ones(400, bool), probability))
+    assert math.isnan(ours.area_under_roc(np.ones(400, bool), probability))
     # A certain and wrong prediction costs much, but not infinitely much.
     assert ours.buy_log_loss(np.array([True]), np.array([0.0])) == pytest.approx(-math.log(1e-6))
 
@@ -97,6 +99,46 @@ def test_classification(sample: tuple[np.ndarray, ...]) -> None:
     assert found["f1"] == pytest.approx(reference.f1_score(actual, guess))
     nobody = ours.classification(actual, np.zeros(400, bool))
     assert (nobody["precision"], nobody["recall"], nobody["f1"]) == (0, 0, 0)
+
+
+def test_macro_recall_and_f1(sample: tuple[np.ndarray, ...]) -> None:
+    spend, predicted, _ = sample
+    actual, guess = ours.tiers_of(spend, CUTS), ours.tiers_of(predicted, CUTS)
+    recall, f1 = ours.macro_recall_and_f1(actual, guess)
+    assert recall == pytest.approx(reference.recall_score(actual, guess, average="macro"))
+    assert f1 == pytest.approx(reference.f1_score(actual, guess, average="macro"))
+    # A tier that nobody is in takes nothing away, though somebody was put there.
+    assert ours.macro_recall_and_f1(np.array([0, 0, 1]), np.array([0, 2, 1])) == (
+        0.75,
+        pytest.approx((2 / 3 + 1) / 2),
+    )
+
+
+def test_coverage_of_buyers_and_what_it_ought_to_be() -> None:
+    # Half buy: the 90 % quantile is the 80 % quantile of what they spend, and the 10 % quantile is 0.
+    assert level_among_buyers(0.9, np.array([0.5])) == pytest.approx(0.8)
+    assert level_among_buyers(0.1, np.array([0.5, 0.0, 1.0])) == pytest.approx([0, 0, 0.1])
+    assert ours.nominal_coverage(np.array([1.0, 0.5, 0.05])) == pytest.approx([0.8, 0.8, 0.0])
+    random = np.random.default_rng(0)
+    probability = random.choice([0.2, 0.4, 0.6], 40_000)
+    spend = np.exp(random.normal(size=40_000)) * (random.uniform(size=40_000) < probability)
+    low, high = (
+        np.array([np.quantile(spend[probability == value], level) for value in (0.2, 0.4, 0.6)])
+        for level in (0.1, 0.9)
+    )
+    place = np.searchsorted([0.2, 0.4, 0.6], probability)
+    prediction = Prediction(probability, spend, spend, ours.tiers_of(spend, CUTS), low[place], high[place])
+    found = evaluate(prediction, spend, spend > 0, (1.0, 2.0))
+    # Right quantiles cover what they ought to, also of the buyers.
+    assert found["buyers_coverage_p10_p90"] == pytest.approx(found["buyers_coverage_nominal"], abs=0.01)
+    assert abs(found["buyers_coverage_nominal"] - 0.8) > 0.02
+
+
+def test_top_fifth_auc_reads_the_expected_spend(sample: tuple[np.ndarray, ...]) -> None:
+    spend, predicted, probability = sample
+    prediction = Prediction(probability, predicted, spend, ours.tiers_of(predicted, CUTS))
+    found = evaluate(prediction, spend, spend > 0, CUTS)
+    assert found["top_fifth_auc"] == pytest.approx(reference.roc_auc_score(ours.top_fifth(spend), predicted))
 
 
 def test_top_fifth_tiers_and_coverage_by_hand() -> None:

@@ -96,7 +96,7 @@ def test_an_unknown_model_names_the_known_ones(registry: Registry) -> None:
 
 
 def test_metrics_of_the_same_measurement_are_replaced(registry: Registry) -> None:
-    row = Measurement("backtest", "all", "lstm", "spearman", 0.5)
+    row = Measurement("backtest", "all", "model", "spearman", 0.5)
     registry.write_metrics("a", [row, replace(row, method="persistence")])
     registry.write_metrics("a", [replace(row, value=0.8)])
     assert registry.metrics("a") == [

@@ -56,14 +56,24 @@ def check(project: Project) -> None:
 
 
 @shared_options
-def backtest(project: Project, training: TrainingOptions, as_json: AsJson = False) -> None:
+def backtest(
+    project: Project,
+    training: TrainingOptions,
+    peers: Annotated[
+        bool, typer.Option(help="Measure boosted trees, BG/NBD and dense and plain networks beside it.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
     """Measure the model on the last horizon that has passed, which it does not see in training.
+
+    Beside it, on the same users: its peers, what users did last, and what most of them do.
 
     Example: `purchasing-power backtest --epochs 30`
     """
     from purchasing_power.backtest import run_backtest
 
-    outcome = run_backtest(project, training.config(project), ConsoleReporter(make_console(stderr=as_json)))
+    report = ConsoleReporter(make_console(stderr=as_json))
+    outcome = run_backtest(project, training.config(project), report, peers=peers)
     if as_json:
         print_json([asdict(row) for row in outcome.measurements])
 

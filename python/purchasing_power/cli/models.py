@@ -59,7 +59,7 @@ def list_models(project: Project, as_json: AsJson = False) -> None:
 def show(model_version: ModelVersion, project: Project, as_json: AsJson = False) -> None:
     """Show one model: its card and every figure that was measured on it.
 
-    Example: `purchasing-power models show lstm-20180102-20180103120000`
+    Example: `purchasing-power models show model-20180102-20180103120000`
     """
     with open_registry(project, read_only=True) as registry:
         model = registry.get(model_version)
@@ -82,7 +82,7 @@ def show(model_version: ModelVersion, project: Project, as_json: AsJson = False)
 def promote(model_version: ModelVersion, project: Project) -> None:
     """Make a model the champion, the one whose scores the score tables show.
 
-    Example: `purchasing-power models promote lstm-20180102-20180103120000`
+    Example: `purchasing-power models promote model-20180102-20180103120000`
     """
     with open_registry(project) as registry:
         model = registry.promote(model_version)

@@ -55,7 +55,8 @@ def run_demo(folder: Path | None, configure: Callable[[Project], TrainingConfig]
     def backtest() -> None:
         from purchasing_power.backtest import run_backtest
 
-        run_backtest(project, config, reporter)
+        # Peers would take as long again: `purchasing-power backtest` in the demo's folder runs them.
+        run_backtest(project, config, reporter, peers=False)
 
     def champion() -> None:
         from purchasing_power.train import run_training

@@ -14,7 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from purchasing_power.evaluation.prediction import Prediction, Scores, Values, prediction_from_scores
+from purchasing_power.evaluation.prediction import (
+    Prediction,
+    Scores,
+    Values,
+    level_among_buyers,
+    prediction_from_scores,
+)
 
 Flags = npt.NDArray[np.bool_]
 
@@ -65,21 +71,27 @@ def bias(actual: Values, predicted: Values) -> float:
     return _ratio(predicted.sum(), actual.sum()) - 1
 
 
-def buy_auc(bought: Flags, probability: Values) -> float:
-    """Area under the ROC curve: the chance that a buyer has a higher probability than a non-buyer.
+def area_under_roc(flagged: Flags, score: Values) -> float:
+    """Area under the ROC curve: the chance that a flagged user has a higher score than another.
 
     By the rank sum of Mann and Whitney; ties count one half.
     """
-    buyers = int(bought.sum())
-    others = len(bought) - buyers
-    rank_sum = rankdata(probability)[bought].sum()
-    return _ratio(rank_sum - buyers * (buyers + 1) / 2, buyers * others)
+    members = int(flagged.sum())
+    others = len(flagged) - members
+    rank_sum = rankdata(score)[flagged].sum()
+    return _ratio(rank_sum - members * (members + 1) / 2, members * others)
 
 
 def buy_log_loss(bought: Flags, probability: Values) -> float:
     """Mean negative log-likelihood; probabilities are kept 1e-6 away from 0 and 1."""
+    return float(np.mean(buy_log_losses(bought, probability)))
+
+
+def buy_log_losses(bought: Flags, probability: Values) -> Values:
+    """Gives [n] the negative log-likelihood of each user's outcome."""
     kept = np.clip(probability, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
-    return float(-np.mean(np.where(bought, np.log(kept), np.log1p(-kept))))
+    losses: Values = -np.where(bought, np.log(kept), np.log1p(-kept))
+    return losses
 
 
 def average_precision(bought: Flags, probability: Values) -> float:
@@ -113,9 +125,30 @@ def tiers_of(spend: Values, cut_points: Sequence[float]) -> npt.NDArray[np.int64
     return np.searchsorted(np.asarray(cut_points), spend, side="right").astype(np.int64)
 
 
+def macro_recall_and_f1(
+    actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]
+) -> tuple[float, float]:
+    """Recall and F1 of each tier that somebody is in, averaged over those tiers alike.
+
+    Unlike the accuracy, neither gains by leaving out a rare tier: always the same of T tiers has a recall of
+    1 / T.
+    """
+    of_tiers = [classification(actual == tier, predicted == tier) for tier in np.unique(actual)]
+    recall, f1 = (float(np.mean([found[name] for found in of_tiers])) for name in ("recall", "f1"))
+    return recall, f1
+
+
 def coverage(actual: Values, low: Values, high: Values) -> float:
     """Share of values within [low, high]."""
     return float(((actual >= low) & (actual <= high)).mean())
+
+
+def nominal_coverage(probability: Values) -> Values:
+    """Gives [n] the share of a buyer's spend that p10 to p90 ought to cover, if everything else is right.
+
+    The quantiles count the outcome of no purchase too, so 80 % of all outcomes are not 80 % of a buyer's.
+    """
+    return level_among_buyers(0.9, probability) - level_among_buyers(0.1, probability)
 
 
 def decile_calibration_error(actual: Values, predicted: Values) -> float:
@@ -153,26 +186,35 @@ def evaluate(
     expected, probability = prediction.expected_spend, prediction.purchase_probability
     buyer_rank = probability if prediction.buyer_rank is None else prediction.buyer_rank
     in_top = prediction.tier == len(tier_cut_points)
+    tiers = tiers_of(spend, tier_cut_points)
+    tier_macro_recall, tier_macro_f1 = macro_recall_and_f1(tiers, prediction.tier)
     values = {
         "spearman": spearman(spend, expected),
         "normalized_gini": normalized_gini(spend, expected),
         "mae_over_mean": mae_over_mean(spend, prediction.spend_p50),
         "rmsle": rmsle(spend, prediction.spend_p50),
         "bias": bias(spend, expected),
-        "buy_auc": buy_auc(bought, buyer_rank),
+        "buy_auc": area_under_roc(bought, buyer_rank),
         "buy_log_loss": buy_log_loss(bought, probability),
         "average_precision": average_precision(bought, buyer_rank),
-        "tier_accuracy": float((tiers_of(spend, tier_cut_points) == prediction.tier).mean()),
+        "tier_accuracy": float((tiers == prediction.tier).mean()),
+        "tier_macro_recall": tier_macro_recall,
+        "tier_macro_f1": tier_macro_f1,
         "decile_calibration_error": decile_calibration_error(spend, expected),
     }
     in_top_fifth = top_fifth(spend)
     # Where fewer than a fifth spent anything, the fifth is everybody, and no class at all.
     if not in_top_fifth.all():
+        values["top_fifth_auc"] = area_under_roc(in_top_fifth, expected)
         values.update(
             {f"top_fifth_{name}": value for name, value in classification(in_top_fifth, in_top).items()}
         )
     if prediction.spend_p10 is not None and prediction.spend_p90 is not None:
-        values["coverage_p10_p90"] = coverage(spend, prediction.spend_p10, prediction.spend_p90)
+        low, high = prediction.spend_p10, prediction.spend_p90
+        values["coverage_p10_p90"] = coverage(spend, low, high)
+        if bought.any():
+            values["buyers_coverage_p10_p90"] = coverage(spend[bought], low[bought], high[bought])
+            values["buyers_coverage_nominal"] = float(nominal_coverage(probability[bought]).mean())
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 

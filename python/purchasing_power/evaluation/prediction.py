@@ -35,6 +35,21 @@ class Prediction:
     buyer_rank: Values | None = None
 
 
+def level_among_buyers(level: float, probability: Values) -> Values:
+    """Gives the level among buyers at which a quantile of everybody's spend lies, 0 where that quantile is 0.
+
+    Of a user who buys with probability p, the level q of spend is the level (q - (1 - p)) / p of what they
+    spend if they buy, as the other 1 - p of all outcomes are 0.
+
+    Args:
+        level: The level among all outcomes, within (0, 1).
+        probability: [n] purchase probability; 0 gives 0.
+    """
+    possible = np.maximum(probability, np.finfo(np.float64).tiny)
+    found: Values = np.clip((level - (1 - probability)) / possible, 0.0, 1.0)
+    return found
+
+
 class Scores(Protocol):
     """A table of scores, as the scoring core's head gives it."""
 
