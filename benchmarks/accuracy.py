@@ -30,10 +30,12 @@ from purchasing_power.evaluation import (
     persistence,
 )
 from purchasing_power.evaluation.metrics import spearman
+from purchasing_power.fitting import as_measurements
 from purchasing_power.peers import PeerTask, recurrent, run_peers
 from purchasing_power.reporting import Silent
 from purchasing_power.training import TrainingConfig
 from purchasing_power.warehouse.connection import connect
+from purchasing_power.warehouse.registry import open_registry
 
 OURS = "ours"
 TRUTH = "truth"
@@ -121,6 +123,9 @@ def measure(title: str, built: Built, seeds: int, notes: Notes | None = None) ->
     }
     names = [f"{OURS}, seed {seed}" for seed in range(seeds)]
     all_predictions = {**dict(zip(names, own, strict=True)), **predictions}
+    with open_registry(built.project) as registry:
+        rows = as_measurements(figures, dataset_name="accuracy", split="all")
+        registry.write_metrics(f"accuracy-{task.cut:%Y%m%d}", rows)
     resampled = bootstrap_figures(all_predictions, labels.spend, labels.orders, cuts)
     seconds = {OURS: float(np.median(took)), **{run.peer.name: run.seconds for run in peers}}
     return Measured(
@@ -264,12 +269,16 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=4000, help="users of the simulated shop")
     parser.add_argument("--days", type=int, default=400, help="days of the simulated shop")
     parser.add_argument("--seeds", type=int, default=3, help="training runs of ours on each")
+    parser.add_argument(
+        "--folder", type=Path, help="new folder to keep the projects in, figures in their warehouses included"
+    )
     arguments = parser.parse_args()
     if arguments.only == "sessions" and not arguments.sessions:
         parser.error("the real sessions need their file: give it with --sessions")
     texts = []
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = arguments.folder or Path(name)
+        folder.mkdir(exist_ok=True)
 
         def wanted(shop: str) -> bool:
             return arguments.only in (None, shop)
