@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean bench-accuracy bench-sentiment bench-inputs test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench-accuracy bench-learning bench-sentiment bench-inputs test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -27,6 +27,11 @@ bench-accuracy: ## Our defaults beside other methods, same users, same cut (SESS
 	@sh scripts/venv.sh dev
 	@sh scripts/venv.sh bench
 	$(BIN)/python benchmarks/accuracy.py $(if $(SESSIONS),--sessions $(SESSIONS)) $(if $(ONLY),--only $(ONLY))
+
+bench-learning: ## What more users would teach, on parts of Complete Journey, into docs/benchmarks.md
+	@sh scripts/venv.sh dev
+	@sh scripts/venv.sh bench
+	$(BIN)/python benchmarks/learning_curve.py
 
 bench-sentiment: ## The review classifier on real reviews in two languages, into docs/benchmarks.md
 	@sh scripts/venv.sh dev

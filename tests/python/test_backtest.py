@@ -43,7 +43,7 @@ def test_all_methods_stand_in_one_table(peers: bool, tmp_path: Path, monkeypatch
         backtest, "prepare", lambda project, reporter: Prepared(settings, task.dataset, tmp_path / "work")
     )
     # One that can run everywhere, and one whose package is not there.
-    trees, _, missing, ziln = PEERS
+    trees, _, missing, ziln, _ = PEERS
     monkeypatch.setattr(
         registry,
         "PEERS",
