@@ -59,7 +59,7 @@ class HeadOutput:
         purchase_probability: [n] probability of at least one order.
         expected_spend: [n] mean spend.
         spend_p10: [n] 10 % quantile of spend.
-        spend_p50: [n] median of spend.
+        spend_p50: [n] middle of spend: the mean of its quantiles from 30 % to 70 %.
         spend_p90: [n] 90 % quantile of spend.
         tier_probabilities: [n, T] probability of each tier, lowest first.
         tier: [n] index of the predicted tier, 0 = lowest.

@@ -23,6 +23,9 @@ LARGEST_AMOUNT = 4.0
 _SHARE_OF_TREES = 0.5
 # Below this conditional level a quantile falls linearly to 0, where the buy probability puts it.
 _QUANTILE_RAMP = 0.03
+# The median is read as the mean of these quantiles: which side of one half a probability falls on is often a
+# matter of luck, and a lone quantile would leap from 0 there.
+_MIDDLE_LEVELS = tuple(level / 100 for level in range(30, 71, 5))
 _MINIMUM_SIGMA = 0.05
 # In standard deviations of log spend.
 _LARGEST_SIGMA = 4.0
@@ -181,7 +184,8 @@ class SpendOutputs(keras.layers.Layer):  # type: ignore[misc]
     def call(self, raw: Any, trees: Any = None) -> dict[str, Any]:
         """Gives the head's outputs of raw outputs [n, 7] and trees [n, 3]; money over the horizon."""
         part = self.parameters(raw, trees)
-        low, middle, high = (self.quantile(part, level) for level in QUANTILE_LEVELS)
+        low, high = (self.quantile(part, level) for level in (QUANTILE_LEVELS[0], QUANTILE_LEVELS[-1]))
+        middle = tf.add_n([self.quantile(part, level) for level in _MIDDLE_LEVELS]) / len(_MIDDLE_LEVELS)
         tier_logits = self.tier_logits(part)
         reached = tf.nn.sigmoid(tier_logits)
         steps = tf.concat([tf.ones_like(reached[..., :1]), reached, tf.zeros_like(reached[..., :1])], axis=-1)
