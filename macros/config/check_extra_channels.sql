@@ -46,6 +46,9 @@
             {% do names.append(purchasing_power.step_with(entry.mean_of)) %}
         {% endif %}
     {% endfor %}
+    {% for aggregate, column in purchasing_power.running_aggregates() %}
+        {% do names.append(aggregate ~ '_' ~ column) %}
+    {% endfor %}
     {{ return(names) }}
 {% endmacro %}
 

@@ -1,23 +1,20 @@
 {#-
     The context, untransformed, of every row of an anchor relation (user_id, anchor_on, first_seen_on): a select with
     those columns, steps_before, and one column a catalogue entry. With `labels`, also what the user did in the horizon.
-    Steps and anchors stand in one ordered relation, so each window is one sliding frame and nothing is joined.
+    A sum over a window is the running total before its end less that before its beginning: for each boundary of any window
+    one lookup, however many sums share it. Running totals are integers and decimals, so the difference is exact.
 -#}
 {% macro context_windows(anchors, labels=false) %}
-{%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 {%- set catalogue = purchasing_power.context_catalogue() -%}
-{%- set counted = purchasing_power.channel_catalogue() | map(attribute='mean_of') | select | unique | list -%}
-{%- set windows = {} -%}
+{%- set horizon = purchasing_power.setting('horizon_days') | int -%}
+{%- set boundaries = [0] + ([-horizon] if labels else []) -%}
 {%- for entry in catalogue if entry.window is defined -%}
-    {%- do windows.update({purchasing_power.window_name(entry.window): entry.window}) -%}
+    {%- do boundaries.extend(entry.window | reject('none')) -%}
 {%- endfor -%}
+{%- set boundaries = boundaries | unique | sort -%}
+{#- Named where it is used: a common table that many lookups share would be copied first. -#}
+{%- set totals = ref('int_purchasing_power__running_totals') -%}
 with
-
-steps as (
-
-    select * from {{ ref('purchasing_power__user_steps') }}
-
-),
 
 anchors as (
 
@@ -29,80 +26,74 @@ points as (
 
     select
         user_id,
-        step_on as on_date,
-        1 as is_step,
+        {{ purchasing_power.day_number('step_on') }} as on_day,
         step_on,
-        case when orders > 0 then step_on end as order_on,
-        nullif(days_since_previous_order, 0) as order_gap,
-        nullif(days_since_previous_order, 0) * days_since_previous_order as order_gap_square,
-        {% for channel in counted -%}
-        case when {{ channel }} > 0 then step_on end as {{ purchasing_power.step_with(channel) }},
+        {% for column in purchasing_power.sliding_columns() -%}
+        {{ column }},
         {% endfor -%}
-        {% for channel in purchasing_power.channel_catalogue() -%}
-        {% if channel.mean_of -%}
-        -- a mean's sum leaves out the steps that its count does, and is of decimals: in a sliding window a sum of doubles
-        -- keeps a trace of what lies outside
-        case
-            when {{ channel.mean_of }} > 0 then cast(round({{ channel.name }}, 12) as decimal(28, 12))
-        end as {{ channel.name }},
-        {% else -%}
-        {{ channel.name }},
-        {% endif -%}
-        {% endfor -%}
+        cast(null as date) as anchor_on,
         cast(null as date) as first_seen_on
-    from steps
+    from {{ totals }}
     union all
     select
         user_id,
-        anchor_on as on_date,
-        null as is_step,
+        {{ purchasing_power.day_number('anchor_on') }} as on_day,
         null as step_on,
-        null as order_on,
-        null as order_gap,
-        null as order_gap_square,
-        {% for channel in counted -%}
-        null as {{ purchasing_power.step_with(channel) }},
+        {% for column in purchasing_power.sliding_columns() -%}
+        null as {{ column }},
         {% endfor -%}
-        {% for channel in purchasing_power.channel_catalogue() -%}
-        null as {{ channel.name }},
-        {% endfor -%}
+        anchor_on,
         first_seen_on
     from anchors
+
+),
+
+positioned as (
+
+    select
+        user_id,
+        anchor_on,
+        step_on,
+        {% for aggregate, column, window in purchasing_power.sliding_aggregates() -%}
+        {{ aggregate }}({{ column }}) over (
+            partition by user_id order by on_day range between {{ window[0] }} preceding and {{ window[1] + 1 }} preceding
+        ) as {{ purchasing_power.sliding_name(aggregate, column, window) }},
+        {% endfor -%}
+        {% for days in boundaries -%}
+        count(step_on) over (
+            partition by user_id order by on_day
+            range between unbounded preceding and {{ days + 1 if days >= 0 else -days - 1 }} {{ 'preceding' if days >= 0 else 'following' }}
+        ) as {{ purchasing_power.steps_before(days) }},
+        {% endfor -%}
+        first_seen_on
+    from points
 
 ),
 
 windowed as (
 
     select
-        user_id,
-        on_date as anchor_on,
-        first_seen_on,
-        is_step,
-        count(is_step) over {{ purchasing_power.window_name([none, 0]) }} as steps_before,
+        positioned.user_id,
+        positioned.anchor_on,
+        positioned.first_seen_on,
+        positioned.{{ purchasing_power.steps_before(0) }} as steps_before,
         {% if labels -%}
         -- what comes back is no negative demand
-        greatest(coalesce(sum(spend) over horizon, 0), 0) as label_spend,
-        coalesce(sum(orders) over horizon, 0) as label_orders,
+        greatest({{ purchasing_power.total_within('sum_spend', [0, -horizon]) }}, 0) as label_spend,
+        {{ purchasing_power.total_within('sum_orders', [0, -horizon]) }} as label_orders,
         {% endif -%}
         {% for entry in catalogue if entry.window is defined -%}
         {{ purchasing_power.windowed_aggregate(entry) }} as {{ entry.name }}{{ ',' if not loop.last }}
         {% endfor %}
-    from points
-    window
-        {% if labels -%}
-        horizon as (
-            partition by user_id order by on_date
-            range between current row and interval '{{ horizon - 1 }} days' following
-        ),
-        {% endif -%}
-        {% for name, window in windows.items() -%}
-        {{ name }} as (
-            partition by user_id order by on_date
-            range between
-            {% if window[0] is none %}unbounded{% else %}interval '{{ window[0] }} days'{% endif %} preceding
-            and interval '{{ window[1] + 1 }} days' preceding
-        ){{ ',' if not loop.last }}
-        {% endfor %}
+    from positioned
+    {% for days in boundaries -%}
+    {% set alias = purchasing_power.totals_before(days) -%}
+    left join {{ totals }} as {{ alias }}
+        on
+            positioned.user_id = {{ alias }}.user_id
+            and positioned.{{ purchasing_power.steps_before(days) }} = {{ alias }}.step_index
+    {% endfor -%}
+    where positioned.step_on is null
 
 ),
 
@@ -125,31 +116,114 @@ context as (
         {%- endif %}{{ ',' if not loop.last }}
         {% endfor %}
     from windowed
-    where is_step is null
 
 )
 {% endmacro %}
 
 
-{#- The points' column that is the date of a step in which a channel is above 0. -#}
+{#- The aggregates of the context catalogue with the window of each: lists of function, column, window. -#}
+{% macro windowed_aggregates() %}
+    {% set found = [] %}
+    {% for entry in purchasing_power.context_catalogue() if entry.window is defined %}
+        {% for aggregate, column in modules.re.findall(purchasing_power.aggregate_pattern(), entry.sql) %}
+            {% do found.append([aggregate, column, entry.window]) %}
+        {% endfor %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+
+{% macro aggregate_pattern() %}
+    {{ return('\\b(sum|max|min|count)\\((\\w+)\\)') }}
+{% endmacro %}
+
+
+{#- Whether the aggregate cannot be made of running totals: the largest of a window is no difference. -#}
+{% macro is_sliding(aggregate, window) %}
+    {{ return(aggregate in ('max', 'min') and window[0] is not none) }}
+{% endmacro %}
+
+
+{#- The aggregates that are running totals, each once: lists of function, column. What labels add up is among them. -#}
+{% macro running_aggregates() %}
+    {% set found = [['sum', 'spend'], ['sum', 'orders']] %}
+    {% for aggregate, column, window in purchasing_power.windowed_aggregates() if not purchasing_power.is_sliding(aggregate, window) %}
+        {% if [aggregate, column] not in found %}
+            {% do found.append([aggregate, column]) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+
+{#- The aggregates that slide over the steps, each once: lists of function, column, window. -#}
+{% macro sliding_aggregates() %}
+    {% set found = [] %}
+    {% for aggregate, column, window in purchasing_power.windowed_aggregates() if purchasing_power.is_sliding(aggregate, window) %}
+        {% if [aggregate, column, window] not in found %}
+            {% do found.append([aggregate, column, window]) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(found) }}
+{% endmacro %}
+
+
+{% macro sliding_columns() %}
+    {{ return(purchasing_power.sliding_aggregates() | map(attribute=1) | unique | list) }}
+{% endmacro %}
+
+
+{% macro sliding_name(aggregate, column, window) %}
+    {{ return(aggregate ~ '_' ~ column ~ '_' ~ window[0] ~ '_to_' ~ window[1]) }}
+{% endmacro %}
+
+
+{% macro steps_before(days) %}
+    {{ return('steps_before_' ~ purchasing_power.days_in_name(days)) }}
+{% endmacro %}
+
+
+{% macro totals_before(days) %}
+    {{ return('totals_before_' ~ purchasing_power.days_in_name(days)) }}
+{% endmacro %}
+
+
+{#- Days back from the anchor; those ahead are the label's. -#}
+{% macro days_in_name(days) %}
+    {{ return(days if days >= 0 else 'next_' ~ -days) }}
+{% endmacro %}
+
+
+{#- A running total within [from, to) days before the anchor. -#}
+{% macro total_within(column, window) %}
+    {%- set ends = [] -%}
+    {%- for days in [window[1], window[0]] if days is not none -%}
+        {%- do ends.append('coalesce(' ~ purchasing_power.totals_before(days) ~ '.' ~ column ~ ', 0)') -%}
+    {%- endfor -%}
+    {{ return('(' ~ ends | join(' - ') ~ ')' if ends | length > 1 else ends[0]) }}
+{% endmacro %}
+
+
+{#- A catalogue entry's SQL over running totals: coalesce(sum(x), 0) -> coalesce((total before its end - total before it), 0). -#}
+{% macro windowed_aggregate(entry) %}
+    {%- set ns = namespace(sql=entry.sql) -%}
+    {%- for aggregate, column in modules.re.findall(purchasing_power.aggregate_pattern(), entry.sql) | unique -%}
+        {%- if purchasing_power.is_sliding(aggregate, entry.window) -%}
+            {%- set value = 'positioned.' ~ purchasing_power.sliding_name(aggregate, column, entry.window) -%}
+        {%- elif aggregate in ('max', 'min') -%}
+            {%- set value = purchasing_power.totals_before(entry.window[1]) ~ '.' ~ aggregate ~ '_' ~ column -%}
+        {%- else -%}
+            {%- set value = purchasing_power.total_within(aggregate ~ '_' ~ column, entry.window) -%}
+        {%- endif -%}
+        {%- set ns.sql = ns.sql | replace(aggregate ~ '(' ~ column ~ ')', value) -%}
+    {%- endfor -%}
+    {{ return(ns.sql) }}
+{% endmacro %}
+
+
+{#- The running totals' column that is the date of a step in which a channel is above 0. -#}
 {% macro step_with(channel) %}
     {{ return('step_with_' ~ channel ~ '_on') }}
-{% endmacro %}
-
-
-{#- Name of a window in the window clause. -#}
-{% macro window_name(window) %}
-    {{ return('days_' ~ (window[0] if window[0] is not none else 'all') ~ '_to_' ~ window[1]) }}
-{% endmacro %}
-
-
-{#- A catalogue aggregate, turned into a window function: coalesce(sum(x), 0) -> coalesce(sum(x) over w, 0). -#}
-{% macro windowed_aggregate(entry) %}
-    {{ return(modules.re.sub(
-        '\\b(sum|max|min|count)\\((\\w+)\\)',
-        '\\1(\\2) over ' ~ purchasing_power.window_name(entry.window),
-        entry.sql
-    )) }}
 {% endmacro %}
 
 
