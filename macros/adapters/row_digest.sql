@@ -7,10 +7,7 @@
     {{ purchasing_power.unsupported('digest of a row') }}
 {% endmacro %}
 
+{#- The engine's own hash: six times as fast as a md5 of text. Should a later version hash otherwise, states are made anew. -#}
 {% macro duckdb__row_digest(columns) %}
-    {%- set texts = [] -%}
-    {%- for column in columns -%}
-        {%- do texts.append("coalesce(cast(" ~ column ~ " as varchar), '')") -%}
-    {%- endfor -%}
-    {{ return("cast(('0x' || left(md5(concat_ws('|', " ~ texts | join(', ') ~ ')), 15)) as bigint)') }}
+    {{ return('cast(hash(' ~ columns | join(', ') ~ ') >> 4 as bigint)') }}
 {% endmacro %}

@@ -1,10 +1,11 @@
 {#-
     The context, untransformed, of every row of an anchor relation (user_id, anchor_on, first_seen_on): a select with
     those columns, steps_before, and one column a catalogue entry. With `labels`, also what the user did in the horizon.
+    `one_a_user` says that no user has two anchors: a group then finds what takes a window else.
     A sum over a window is the running total before its end less that before its beginning: for each boundary of any window
     one lookup, however many sums share it. Running totals are integers and decimals, so the difference is exact.
 -#}
-{% macro context_windows(anchors, labels=false) %}
+{% macro context_windows(anchors, labels=false, one_a_user=false) %}
 {%- set catalogue = purchasing_power.context_catalogue() -%}
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 {%- set boundaries = [0] + ([-horizon] if labels else []) -%}
@@ -22,6 +23,35 @@ anchors as (
 
 ),
 
+{% if one_a_user -%}
+positioned as (
+
+    select
+        anchors.user_id,
+        anchors.anchor_on,
+        {% for aggregate, column, window in purchasing_power.sliding_aggregates() -%}
+        {{ aggregate }}(
+            case
+                when
+                    totals.step_on >= anchors.anchor_on - {{ window[0] }}
+                    and totals.step_on < anchors.anchor_on - {{ window[1] }}
+                    then totals.{{ column }}
+            end
+        ) as {{ purchasing_power.sliding_name(aggregate, column, window) }},
+        {% endfor -%}
+        {% for days in boundaries -%}
+        count(
+            case when totals.step_on < anchors.anchor_on - {{ days }} then 1 end
+        ) as {{ purchasing_power.steps_before(days) }},
+        {% endfor -%}
+        anchors.first_seen_on
+    from anchors
+    left join {{ totals }} as totals on anchors.user_id = totals.user_id
+    group by anchors.user_id, anchors.anchor_on, anchors.first_seen_on
+
+),
+
+{% else -%}
 points as (
 
     select
@@ -70,6 +100,7 @@ positioned as (
 
 ),
 
+{% endif -%}
 windowed as (
 
     select
@@ -93,7 +124,9 @@ windowed as (
             positioned.user_id = {{ alias }}.user_id
             and positioned.{{ purchasing_power.steps_before(days) }} = {{ alias }}.step_index
     {% endfor -%}
+    {%- if not one_a_user %}
     where positioned.step_on is null
+    {%- endif %}
 
 ),
 

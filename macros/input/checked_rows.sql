@@ -62,18 +62,48 @@ judged as (
 ),
 
 {% if purchasing_power.has_input(input_name, keys[0]) -%}
+{%- set key_columns = ([] if columns[keys[0]].required else ['mapping_position']) + keys -%}
+repeated_keys as (
+
+    -- few rows share a key: they alone have to be ranked
+    select {{ key_columns | join(', ') }}
+    from judged
+    where
+        {{ keys[0] }} is not null
+        and refusal_reason is null
+    group by {{ key_columns | join(', ') }}
+    having count(*) > 1
+
+),
+
+marked as (
+
+    select
+        judged.*,
+        judged.refusal_reason is null and repeated_keys.{{ keys[0] }} is not null as is_repeated
+    from judged
+    left join repeated_keys
+        on
+            {% for column in key_columns -%}
+            {{ 'and ' if not loop.first }}judged.{{ column }}
+                {{- ' = ' if column in ['mapping_position', keys[0]] else ' is not distinct from ' }}repeated_keys.{{ column }}
+            {% endfor %}
+
+),
+
 ranked as (
 
     select
         *,
-        case
-            when {{ keys[0] }} is not null and refusal_reason is null
-                then row_number() over (
-                    partition by {{ '' if columns[keys[0]].required else 'mapping_position, ' }}{{ keys | join(', ') }}, refusal_reason
-                    order by {{ prefer }}, raw_values
-                )
-        end as rank_within_key
-    from judged
+        1 as rank_within_key
+    from marked
+    where not is_repeated
+    union all
+    select
+        *,
+        row_number() over (partition by {{ key_columns | join(', ') }} order by {{ prefer }}, raw_values) as rank_within_key
+    from marked
+    where is_repeated
 
 ),
 

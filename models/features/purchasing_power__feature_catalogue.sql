@@ -1,3 +1,5 @@
+{#- Once: it is made of everything that the catalogues hold. -#}
+{%- set feature_hash = purchasing_power.feature_hash() -%}
 with
 
 catalogue as (
@@ -9,7 +11,7 @@ catalogue as (
     {% set is_last_set = loop.last -%}
     {% for entry in entries -%}
     select
-        '{{ purchasing_power.feature_hash() }}' as feature_hash,
+        '{{ feature_hash }}' as feature_hash,
         '{{ feature_set }}' as feature_set,
         {{ loop.index0 }} as position,
         '{{ entry.name }}' as feature_name,

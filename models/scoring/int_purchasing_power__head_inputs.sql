@@ -11,7 +11,7 @@
 
 ){% endset %}
 
-{{ purchasing_power.context_windows(anchors) }},
+{{ purchasing_power.context_windows(anchors, one_a_user=true) }},
 
 champion as (
 

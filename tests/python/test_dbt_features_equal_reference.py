@@ -157,7 +157,7 @@ def test_every_table_equals_the_reference(
         ("(reviews.rating - 1)", "(reviews.rating - 2)", "sentiment"),
         ("lag(step_on)", "first_value(step_on)", "days_since_previous_step"),
         ("extract(hour from occurred_at)", "extract(minute from occurred_at)", "hour_sin"),
-        ("interval '92 days' preceding", "interval '91 days' preceding", "spend_91d"),
+        ("and 92 preceding", "and 91 preceding", "spend_91d"),
         ("order_gaps >= 2", "order_gaps >= 3", "order_gap_variation"),
         ("percentile_cont(0.25)", "percentile_cont(0.3)", "cleaning"),
     ],
