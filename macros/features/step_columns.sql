@@ -1,10 +1,26 @@
-{#- Select list of the channels that are aggregated over the rows of a step. -#}
+{#- Select list of the channels that are aggregated over the rows of a step, those that count different things apart. -#}
 {% macro step_measures() %}
+    {% set apart = purchasing_power.distinct_channels() | map(attribute='name') | list %}
     {% set columns = [] %}
-    {% for channel in purchasing_power.channel_catalogue() if channel.level != 'step' %}
+    {% for channel in purchasing_power.channel_catalogue() if channel.level != 'step' and channel.name not in apart %}
         {% do columns.append(channel.sql ~ ' as ' ~ channel.name) %}
     {% endfor %}
     {{ return(columns) }}
+{% endmacro %}
+
+
+{#-
+    The channels whose SQL is count(distinct case when condition then thing end): lists of name, condition, thing. A group by
+    the thing and a count of the groups come to the same, and never hold the rows that the condition leaves out.
+-#}
+{% macro distinct_channels() %}
+    {% set found = [] %}
+    {% for channel in purchasing_power.channel_catalogue() if channel.level != 'step' %}
+        {% for condition, thing in modules.re.findall('^count\\(distinct case when (.+) then (\\w+) end\\)$', channel.sql) %}
+            {% do found.append({'name': channel.name, 'condition': condition, 'thing': thing}) %}
+        {% endfor %}
+    {% endfor %}
+    {{ return(found) }}
 {% endmacro %}
 
 

@@ -6,6 +6,7 @@ max(case when orders > 0 then step_on end) over (
             partition by user_id order by step_started_at rows between unbounded preceding and 1 preceding
         )
 {%- endset -%}
+{%- set distinct_channels = purchasing_power.distinct_channels() -%}
 {%- set has_category = purchasing_power.has_input('products', 'category') -%}
 with
 
@@ -30,6 +31,28 @@ measured as (
 
 ),
 
+{% for channel in distinct_channels -%}
+{{ channel.name }}_counted as (
+
+    select
+        user_id,
+        step_on{{ instant }},
+        count(*) as {{ channel.name }}
+    from (
+        select
+            user_id,
+            step_on{{ instant }}
+        from activity
+        where
+            {{ channel.condition }}
+            and {{ channel.thing }} is not null
+        group by user_id, step_on{{ instant }}, {{ channel.thing }}
+    ) as {{ channel.name }}_met
+    group by user_id, step_on{{ instant }}
+
+),
+
+{% endfor -%}
 {% if has_category -%}
 category_lines as (
 
@@ -67,12 +90,24 @@ positioned as (
 
     select
         measured.*,
+        {% for channel in distinct_channels -%}
+        coalesce({{ channel.name }}_counted.{{ channel.name }}, 0) as {{ channel.name }},
+        {% endfor -%}
         {% if has_category -%}
         entropies.category_entropy_bought,
         {% endif -%}
         row_number() over (partition by measured.user_id order by measured.step_started_at) as step_index,
         {{ purchasing_power.day_of_week('measured.step_on') }} as day_of_week
     from measured
+    {%- for channel in distinct_channels %}
+    left join {{ channel.name }}_counted
+        on
+            measured.user_id = {{ channel.name }}_counted.user_id
+            and measured.step_on = {{ channel.name }}_counted.step_on
+            {%- if by_instant %}
+            and measured.step_started_at = {{ channel.name }}_counted.occurred_at
+            {%- endif %}
+    {%- endfor %}
     {%- if has_category %}
     left join entropies
         on
