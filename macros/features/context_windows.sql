@@ -189,6 +189,39 @@ context as (
 {% endmacro %}
 
 
+{#- Select list of those totals, up to each step. -#}
+{% macro running_columns() %}
+    {% set columns = [] %}
+    {% for aggregate, column in purchasing_power.running_aggregates() %}
+        {% do columns.append(aggregate ~ '(' ~ column ~ ') over so_far as ' ~ aggregate ~ '_' ~ column) %}
+    {% endfor %}
+    {{ return(columns) }}
+{% endmacro %}
+
+
+{#-
+    Select list of what totals add up, over steps: the channels, and for means the dates of the steps that have one. A mean's
+    sum leaves out the steps that its count does, and is of decimals: a difference of sums of doubles keeps a trace of what
+    lies outside.
+-#}
+{% macro totalled_columns() %}
+    {% set columns = [] %}
+    {% for channel in purchasing_power.channel_catalogue() | map(attribute='mean_of') | select | unique %}
+        {% do columns.append('case when ' ~ channel ~ ' > 0 then step_on end as ' ~ purchasing_power.step_with(channel)) %}
+    {% endfor %}
+    {% for channel in purchasing_power.channel_catalogue() %}
+        {% if channel.mean_of %}
+            {% do columns.append(
+                'case when ' ~ channel.mean_of ~ ' > 0 then cast(round(' ~ channel.name ~ ', 12) as decimal(28, 12)) end as ' ~ channel.name
+            ) %}
+        {% else %}
+            {% do columns.append(channel.name) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(columns) }}
+{% endmacro %}
+
+
 {#- The aggregates that slide over the steps, each once: lists of function, column, window. -#}
 {% macro sliding_aggregates() %}
     {% set found = [] %}

@@ -32,3 +32,40 @@
     {% endfor %}
     {{ return(columns) }}
 {% endmacro %}
+
+
+{#- A select of the steps, by the columns of `step`, with the count of a distinct channel's things. -#}
+{% macro things_counted(channel, relation, step) %}
+    select
+        {{ step }},
+        count(*) as thing_count
+    from (
+        select {{ step }}
+        from {{ relation }}
+        where {{ channel.condition }} and {{ channel.thing }} is not null
+        group by {{ step }}, {{ channel.thing }}
+    ) as {{ channel.name }}_met
+    group by {{ step }}
+{%- endmacro %}
+
+
+{% macro join_things_counted(measured, channels, by_instant) %}
+    {%- for channel in channels -%}
+        left join {{ channel.name }}_counted
+        on {{ purchasing_power.same_step(measured, channel.name ~ '_counted', by_instant) }}
+    {% endfor -%}
+{% endmacro %}
+
+
+{#- Join condition of measured steps with another relation that has a row a step. -#}
+{% macro same_step(measured, other, by_instant) %}
+    {%- set columns = {'user_id': 'user_id', 'step_on': 'step_on'} -%}
+    {%- if by_instant -%}
+        {%- do columns.update({'step_started_at': 'occurred_at'}) -%}
+    {%- endif -%}
+    {%- set conditions = [] -%}
+    {%- for own, given in columns.items() -%}
+        {%- do conditions.append(measured ~ '.' ~ own ~ ' = ' ~ other ~ '.' ~ given) -%}
+    {%- endfor -%}
+    {{ return(conditions | join(' and ')) }}
+{% endmacro %}

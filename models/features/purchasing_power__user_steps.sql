@@ -34,21 +34,7 @@ measured as (
 {% for channel in distinct_channels -%}
 {{ channel.name }}_counted as (
 
-    select
-        user_id,
-        step_on{{ instant }},
-        count(*) as {{ channel.name }}
-    from (
-        select
-            user_id,
-            step_on{{ instant }}
-        from activity
-        where
-            {{ channel.condition }}
-            and {{ channel.thing }} is not null
-        group by user_id, step_on{{ instant }}, {{ channel.thing }}
-    ) as {{ channel.name }}_met
-    group by user_id, step_on{{ instant }}
+    {{ purchasing_power.things_counted(channel, 'activity', 'user_id, step_on' ~ instant) }}
 
 ),
 
@@ -91,7 +77,7 @@ positioned as (
     select
         measured.*,
         {% for channel in distinct_channels -%}
-        coalesce({{ channel.name }}_counted.{{ channel.name }}, 0) as {{ channel.name }},
+        coalesce({{ channel.name }}_counted.thing_count, 0) as {{ channel.name }},
         {% endfor -%}
         {% if has_category -%}
         entropies.category_entropy_bought,
@@ -99,23 +85,10 @@ positioned as (
         row_number() over (partition by measured.user_id order by measured.step_started_at) as step_index,
         {{ purchasing_power.day_of_week('measured.step_on') }} as day_of_week
     from measured
-    {%- for channel in distinct_channels %}
-    left join {{ channel.name }}_counted
-        on
-            measured.user_id = {{ channel.name }}_counted.user_id
-            and measured.step_on = {{ channel.name }}_counted.step_on
-            {%- if by_instant %}
-            and measured.step_started_at = {{ channel.name }}_counted.occurred_at
-            {%- endif %}
-    {%- endfor %}
+    {{ purchasing_power.join_things_counted('measured', distinct_channels, by_instant) }}
     {%- if has_category %}
     left join entropies
-        on
-            measured.user_id = entropies.user_id
-            and measured.step_on = entropies.step_on
-            {%- if by_instant %}
-            and measured.step_started_at = entropies.occurred_at
-            {%- endif %}
+        on {{ purchasing_power.same_step('measured', 'entropies', by_instant) }}
     {%- endif %}
 
 ),

@@ -151,7 +151,7 @@ def test_every_table_equals_the_reference(
     [
         ("sum(amount)", "sum(abs(amount))", "spend"),
         ("sum(discount_amount)", "max(discount_amount)", "discount"),
-        ("group by user_id, step_on, category\n    ) as categories_bought_met", "group by user_id, step_on, product_id\n    ) as categories_bought_met", "categories_bought"),
+        ("step_on, category\n    ) as categories_bought_met", "step_on, product_id\n    ) as categories_bought_met", "categories_bought"),
         ("/ sum(line_count)", "/ count(line_count)", "category_entropy"),
         ("> 1800", "> 1900", "sessions"),
         ("(reviews.rating - 1)", "(reviews.rating - 2)", "sentiment"),
