@@ -26,6 +26,7 @@
 {% macro training_fields() %}
     {{ return({
         'batch_size': 'a whole number',
+        'users_per_epoch': 'a whole number',
         'epochs': 'a whole number',
         'patience': 'a whole number',
         'learning_rate': 'a number such as 0.001',

@@ -210,7 +210,7 @@ def test_options_stand_above_the_var_or_the_preset(shop: Path) -> None:
         ("[1]", "Error: purchasing_power__training is [1]: write field: value, a field a line."),
         (
             "{learn_rate: 1}",
-            "Error: purchasing_power__training.learn_rate does not exist: write one of batch_size, epochs,",
+            "Error: purchasing_power__training.learn_rate does not exist: write one of batch_size, users_per_epoch, epochs,",
         ),
         (
             "{learning_rate: 2e-3}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,35 @@ def test_shuffling_follows_seed_and_epoch(dataset: SequenceDataset) -> None:
     assert spends(1, 4) == spends(1, 4)
     assert spends(1, 4) != spends(1, 5)
     assert spends(1, 4) != spends(2, 4)
+
+
+def test_short_epochs_give_everybody_a_turn(dataset: SequenceDataset) -> None:
+    everybody = dataset.selection()
+    whole = AnchorSequence(everybody, batch_size=16, seed=2)
+    short = AnchorSequence(everybody, batch_size=16, seed=2, users_per_epoch=70)
+    parts = -(-len(everybody.users) // 70)
+    assert parts > 1
+
+    def spends(epoch: int) -> list[float]:
+        short.start_epoch(epoch)
+        return [float(spend) for index in range(len(short)) for spend in short[index].spend.sum(axis=1)]
+
+    turn = [spends(epoch) for epoch in range(parts)]
+    assert max(map(len, turn)) <= 70
+    everything = [float(spend) for index in range(len(whole)) for spend in whole[index].spend.sum(axis=1)]
+    np.testing.assert_allclose(sorted(chain.from_iterable(turn)), sorted(everything))
+    assert sorted(turn[0]) != sorted(spends(parts))
+    # A batch weighs the same whether its epoch is short or not.
+    assert short.mean_weight() == pytest.approx(whole.mean_weight())
+
+
+def test_fewer_users_are_of_all_lengths(dataset: SequenceDataset) -> None:
+    everybody = dataset.selection()
+    fewer = everybody.at_most(30)
+    assert 15 <= len(fewer.users) <= 30
+    assert set(fewer.users) < set(everybody.users)
+    assert fewer.n_steps.mean() == pytest.approx(everybody.n_steps.mean(), rel=0.3)
+    assert everybody.at_most(0) is everybody
 
 
 def test_the_order_of_rows_does_not_matter(

@@ -6,6 +6,7 @@ but a small index of a few numbers a user stays in memory-mapped files, so memor
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import hashlib
 import json
@@ -256,6 +257,16 @@ class AnchorSelection:
         newest = dataset._anchor["anchor_day"][self.first_anchor + self.n_anchors - 1]
         self.last_day = int(newest.max()) if len(newest) else last_day
 
+    def at_most(self, users: int) -> AnchorSelection:
+        """Gives about as many users of all lengths alike, the same ones at every call; 0 gives all."""
+        if not users or len(self.users) <= users:
+            return self
+        thinned = copy.copy(self)
+        every = slice(None, None, -(-len(self.users) // users))
+        for name in ("users", "first_anchor", "n_anchors", "n_steps"):
+            setattr(thinned, name, getattr(self, name)[every])
+        return thinned
+
     def newest_context(self, users: int = 100_000) -> npt.NDArray[np.float32]:
         """Gives the context [n, K] of about `users` users at most at their newest chosen anchor."""
         every = slice(None, None, max(1, len(self.users) // users))
@@ -354,13 +365,16 @@ class AnchorSequence(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: int,
         seed: int | None = None,
         half_life_days: float = 0.0,
+        users_per_epoch: int = 0,
     ) -> None:
         """Prepares the batches.
 
         Args:
             selection: The users and anchors.
             batch_size: Users of one batch.
-            seed: None keeps the order by length; else `start_epoch` shuffles.
+            seed: None keeps the order by length and all users; else `start_epoch` shuffles.
+            users_per_epoch: Users of one epoch at most; the next epoch takes others until all had their
+                turn. 0 takes all.
             half_life_days: An anchor this many days before the newest one weighs half as much; 0 weighs all
                 alike.
         """
@@ -369,6 +383,7 @@ class AnchorSequence(keras.utils.PyDataset):  # type: ignore[misc]
         self._batch_size = batch_size
         self._seed = seed
         self._half_life = half_life_days
+        self._parts = -(-len(selection.users) // users_per_epoch) if users_per_epoch else 1
         self._rows = np.arange(len(selection.users))
         self._order = np.arange(-(-len(self._rows) // batch_size))
         self.start_epoch(0)
@@ -378,10 +393,18 @@ class AnchorSequence(keras.utils.PyDataset):  # type: ignore[misc]
         if self._seed is None:
             return
         random = np.random.default_rng([self._seed, epoch])
+        rows = self._users_of(epoch)
         # A little noise on the length changes who shares a batch without adding more than a tenth of padding.
-        noisy = (self._selection.n_steps + 1) * random.uniform(0.95, 1.05, len(self._rows))
-        self._rows = np.argsort(noisy, kind="stable")
-        self._order = random.permutation(len(self._order))
+        noisy = (self._selection.n_steps[rows] + 1) * random.uniform(0.95, 1.05, len(rows))
+        self._rows = rows[np.argsort(noisy, kind="stable")]
+        self._order = random.permutation(-(-len(rows) // self._batch_size))
+
+    def _users_of(self, epoch: int) -> npt.NDArray[np.int64]:
+        everybody = np.arange(len(self._selection.users))
+        if self._parts == 1:
+            return everybody
+        turn, part = divmod(epoch, self._parts)
+        return np.random.default_rng([self._seed or 0, turn]).permutation(everybody)[part :: self._parts]
 
     def __len__(self) -> int:
         """Gives the number of batches of an epoch."""
@@ -414,13 +437,13 @@ class AnchorSequence(keras.utils.PyDataset):  # type: ignore[misc]
         )
 
     def mean_weight(self) -> float:
-        """Gives the weight of all anchors over the number of batches."""
+        """Gives the weight of a batch's anchors: that of all over the number of batches that hold them."""
         chosen, days, total = self._selection, self._selection.dataset._anchor["anchor_day"], 0.0
         for first in range(0, len(chosen.users), _USERS_PER_BLOCK):
             block = slice(first, first + _USERS_PER_BLOCK)
             at = _ranges(chosen.first_anchor[block], chosen.n_anchors[block])
             total += float(self._weight(days[at].astype(np.float32)).sum(dtype=np.float64))
-        return total / len(self)
+        return total / -(-len(chosen.users) // self._batch_size)
 
     def _weight(self, day: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return _weight(day, self._selection.last_day, self._half_life).astype(np.float32)

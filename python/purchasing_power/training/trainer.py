@@ -154,9 +154,15 @@ class _Run:
         batch_size = config.users_per_batch(len(training.users), purchases_per_user)
         half_life = config.half_life_horizons * dataset.contract.horizon_days
         self._batches = AnchorSequence(
-            training, batch_size=batch_size, seed=config.seed, half_life_days=half_life
+            training,
+            batch_size=batch_size,
+            seed=config.seed,
+            half_life_days=half_life,
+            users_per_epoch=config.users_per_epoch,
         )
-        self._validation = AnchorSequence(validation, batch_size=batch_size, half_life_days=half_life)
+        self._validation = AnchorSequence(
+            validation.at_most(config.users_per_epoch // 4), batch_size=batch_size, half_life_days=half_life
+        )
         total_steps = config.epochs * len(self._batches)
         rate = keras.optimizers.schedules.CosineDecay(
             0.1 * config.learning_rate,
