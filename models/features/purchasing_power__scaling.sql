@@ -5,6 +5,14 @@
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='fail') }}
 
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
+{%- set is_frozen = (
+    not purchasing_power.setting('refit_scaling')
+    and purchasing_power.is_fitted(
+        this,
+        "known.feature_hash = '" ~ purchasing_power.feature_hash() ~ "' and known.inputs_version = (select inputs_version from "
+        ~ ref('int_purchasing_power__inputs_version') ~ ')'
+    )
+) -%}
 {%- set channels = purchasing_power.channel_catalogue() -%}
 {%- set context = purchasing_power.context_features() -%}
 with
@@ -29,7 +37,7 @@ channel_rows as (
     inner join {{ ref('purchasing_power__users') }} as users on steps.user_id = users.user_id
     cross join fit_window
     where
-        users.split = 'train'
+        {{ '1 = 0 and' if is_frozen }} users.split = 'train'
         and steps.step_on < fit_window.fitted_before
 
 ),
@@ -40,7 +48,7 @@ context_rows as (
     from {{ ref('purchasing_power__anchors') }} as anchors
     cross join fit_window
     where
-        anchors.split = 'train'
+        {{ '1 = 0 and' if is_frozen }} anchors.split = 'train'
         and anchors.anchor_on <= fit_window.fitted_before
 
 ),

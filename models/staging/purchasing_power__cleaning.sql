@@ -7,6 +7,10 @@
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 {%- set earliest = "cast('" ~ purchasing_power.setting('earliest_date') ~ "' as date)" -%}
 {%- set number = purchasing_power.type_double() -%}
+{%- set is_frozen = (
+    not purchasing_power.setting('refit_cleaning')
+    and purchasing_power.is_fitted(this, "known.cleaning_hash = '" ~ purchasing_power.cleaning_hash() ~ "'")
+) -%}
 {%- set fitted = ['relation', 'column_name', 'category', 'upper_fence', 'mean', 'median'] -%}
 with
 
@@ -29,7 +33,7 @@ known_{{ input_name }} as (
     from {{ ref(relation) }} as given
     cross join fit_window
     where
-        given.user_id is not null
+        {{ '1 = 0 and' if is_frozen }} given.user_id is not null
         and given.{{ time_column }} >= {{ earliest }}
         and given.{{ time_column }} < fit_window.fitted_before
         and {{ purchasing_power.user_split('given.user_id') }} = 'train'

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.dbt
 
 AS_OF = "2024-07-29"  # the day after the last of the shop's 210 days
 EARLIER = "2024-07-01"
+DAILY = ("--selector", "purchasing_power_daily")
 KEYS = {"user_id", "anchor_on"}
 LABELS = {"label_spend", "label_orders", "label_ends_on", "split"}
 
@@ -94,8 +95,8 @@ def test_a_planted_leak_is_seen(scored_shop: Shop, tmp_path: Path) -> None:
     leaky = scored_shop.copy(tmp_path / "leaky")
     leaky.change_package(
         "macros/features/context_windows.sql",
-        "and interval '{{ window[1] + 1 }} days' preceding",
-        "and interval '60 days' following",
+        "and {{ days + 1 if days >= 0 else -days - 1 }} {{ 'preceding' if days >= 0 else 'following' }}",
+        "and {{ 60 if days == 0 else (days + 1 if days >= 0 else -days - 1) }} {{ 'preceding' if days > 0 else 'following' }}",
     )
     outcome = leaky.dbt("run", "--selector", "purchasing_power_features")
     assert outcome.returncode == 0, outcome.output
@@ -105,7 +106,7 @@ def test_a_planted_leak_is_seen(scored_shop: Shop, tmp_path: Path) -> None:
 def test_daily_runs_equal_a_full_refresh(scored_shop: Shop, tmp_path: Path) -> None:
     daily = scored_shop.copy(tmp_path / "daily")
     for as_of in ("2024-07-25", "2024-07-26", "2024-07-27"):
-        outcome = daily.dbt("run", "--exclude", "page_log", variables={"purchasing_power__as_of_date": as_of})
+        outcome = daily.dbt("run", *DAILY, variables={"purchasing_power__as_of_date": as_of})
         assert outcome.returncode == 0, outcome.output
     moved = daily.sql("select count(*) from int_purchasing_power__state_updates")[0][0]
     assert 0 < moved < daily.sql("select count(*) from purchasing_power__user_states")[0][0]
@@ -120,8 +121,8 @@ def test_daily_runs_equal_a_full_refresh(scored_shop: Shop, tmp_path: Path) -> N
     daily.sql(f"update shop.receipt_positions set paid_cents = '12345' where position_no = '{corrected[0]}'")
     daily.sql(f"delete from shop.receipt_positions where position_no = '{gone[0]}'")
     refreshed = daily.copy(tmp_path / "refreshed")
-    for shop, flags in ((daily, ()), (refreshed, ("--full-refresh",))):
-        outcome = shop.dbt("run", "--exclude", "page_log", *flags)
+    for shop, flags in ((daily, DAILY), (refreshed, ("--exclude", "page_log", "--full-refresh"))):
+        outcome = shop.dbt("run", *flags)
         assert outcome.returncode == 0, outcome.output
     everybody = daily.sql("select count(*) from purchasing_power__user_states")[0][0]
     assert refreshed.sql("select count(*) from int_purchasing_power__state_updates")[0][0] == everybody
