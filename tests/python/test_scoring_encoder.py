@@ -86,6 +86,20 @@ def test_thirteen_and_seven_steps_are_twenty() -> None:
     np.testing.assert_allclose(then[0], then[1], atol=1e-6)
 
 
+def test_all_going_on_from_a_state_leave_the_given_ones_as_they_are() -> None:
+    steps = [history(8, 1), history(9, 2)]
+    before = states(batch([history(5, 3), history(6, 4)]))
+    given = batch(steps, list(before))
+    kept = given.set_column(
+        given.schema.get_field_index("previous_state"),
+        "previous_state",
+        given["previous_state"].cast(pa.list_(pa.float32())),
+    )
+    alone = np.concatenate([states(batch([steps[row]], [before[row]])) for row in range(2)])
+    np.testing.assert_allclose(states(kept), alone, atol=1e-6)
+    np.testing.assert_array_equal(np.stack(kept["previous_state"].to_numpy(zero_copy_only=False)), before)
+
+
 def test_no_step_keeps_the_previous_state() -> None:
     before = states(batch([history(9)]))
     np.testing.assert_array_equal(states(batch([history(0)], [before[0]])), before)

@@ -33,11 +33,27 @@ class ListColumn:
 
     def matrix(self, width: int) -> FloatArray:
         """Gives the rows as [n, width]; null rows become zeros, all other rows must have that width."""
+        if not self.is_null.any():
+            return self.part(np.arange(len(self.starts)), 0, width)
         rows = np.zeros((len(self.starts), width), np.float32)
         filled = np.flatnonzero(~self.is_null)
         if len(filled):
-            rows[filled] = self.values[self.starts[filled, None] + np.arange(width)]
+            rows[filled] = self.part(filled, 0, width)
         return rows
+
+    def part(self, rows: IndexArray, first: int, last: int) -> FloatArray:
+        """Gives the numbers first to last - 1 of rows that all have them, as [len(rows), last - first].
+
+        It may be a view of the column, which nobody may write to.
+        """
+        starts = self.starts[rows] + first
+        if len(rows) and (np.diff(starts) == last - first).all():
+            # Rows that touch, as most do, are one block of memory.
+            block = self.values[int(starts[0]) : int(starts[0]) + len(rows) * (last - first)]
+        else:
+            block = self.values[starts[:, None] + np.arange(last - first)]
+        part: FloatArray = block.reshape(len(rows), last - first).astype(np.float32, copy=False)
+        return part
 
 
 def column(batch: pa.RecordBatch, name: str) -> pa.Array:

@@ -27,7 +27,8 @@ ENCODER_OUTPUT_SCHEMA = pa.schema(
     ]
 )
 
-# onnxruntime's LSTM is fastest at 256 to 1,024 rows; both bounds cap the memory of one call.
+# onnxruntime's LSTM takes the least time a step from about 16 rows on; the upper bounds cap a call's memory.
+_FEWEST_ROWS_PER_CALL = 16
 _ROWS_PER_CALL = 1024
 _STEPS_PER_CALL = 512
 
@@ -67,10 +68,11 @@ def _encode_batch(batch: pa.RecordBatch, model: ScoringModel) -> pa.RecordBatch:
             f"{int(n_steps[row])} times the model's {width} channels is {int(n_steps[row]) * width}; "
             "build the features the model was trained on, or train again."
         )
-    state = previous.matrix(state_size)
+    # A copy: it is overwritten, and the column may be anybody's memory.
+    state = previous.matrix(state_size).copy()
     by_length = np.argsort(n_steps, kind="stable")
-    for first in range(0, len(by_length), _ROWS_PER_CALL):
-        _advance(by_length[first : first + _ROWS_PER_CALL], n_steps, steps, state, model)
+    for rows in _runs(by_length, n_steps[by_length]):
+        _advance(rows, n_steps, steps, state, model)
     offsets = np.arange(len(users) + 1, dtype=np.int32) * state_size
     return pa.record_batch(
         [
@@ -80,6 +82,21 @@ def _encode_batch(batch: pa.RecordBatch, model: ScoringModel) -> pa.RecordBatch:
         ],
         schema=ENCODER_OUTPUT_SCHEMA,
     )
+
+
+def _runs(rows: IndexArray, lengths: IndexArray) -> Iterator[IndexArray]:
+    """Cuts rows, sorted by length, where the length changes: equally long rows need one long call.
+
+    A few rows of a length join the next longer ones, because a call for each of them would cost more.
+    """
+    ends = np.append(np.flatnonzero(np.diff(lengths)) + 1, len(rows)) if len(rows) else rows
+    first = 0
+    for end in ends.tolist():
+        if end - first < _FEWEST_ROWS_PER_CALL and end < len(rows):
+            continue
+        for start in range(first, end, _ROWS_PER_CALL):
+            yield rows[start : min(start + _ROWS_PER_CALL, end)]
+        first = end
 
 
 def _advance(
@@ -97,7 +114,6 @@ def _advance(
         still_running = np.searchsorted(lengths, done, side="right")
         rows, lengths = rows[still_running:], lengths[still_running:]
         until = min(int(lengths[0]), done + _STEPS_PER_CALL)
-        numbers = steps.starts[rows, None] + np.arange(done * width, until * width)
-        chunk = steps.values[numbers].astype(np.float32, copy=False).reshape(len(rows), until - done, width)
+        chunk = steps.part(rows, done * width, until * width).reshape(len(rows), until - done, width)
         state[rows] = model.next_state(chunk, state[rows])
         done = until
