@@ -6,7 +6,7 @@
 {% macro context_windows(anchors, labels=false) %}
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 {%- set catalogue = purchasing_power.context_catalogue() -%}
-{%- set counted = purchasing_power.channel_catalogue() | map(attribute='mean_of') | select | unique | list -%}
+{%- set columns = purchasing_power.point_columns() -%}
 {%- set windows = {} -%}
 {%- for entry in catalogue if entry.window is defined -%}
     {%- do windows.update({purchasing_power.window_name(entry.window): entry.window}) -%}
@@ -30,24 +30,8 @@ points as (
     select
         user_id,
         step_on as on_date,
-        1 as is_step,
-        step_on,
-        case when orders > 0 then step_on end as order_on,
-        nullif(days_since_previous_order, 0) as order_gap,
-        nullif(days_since_previous_order, 0) * days_since_previous_order as order_gap_square,
-        {% for channel in counted -%}
-        case when {{ channel }} > 0 then step_on end as {{ purchasing_power.step_with(channel) }},
-        {% endfor -%}
-        {% for channel in purchasing_power.channel_catalogue() -%}
-        {% if channel.mean_of -%}
-        -- a mean's sum leaves out the steps that its count does, and is of decimals: in a sliding window a sum of doubles
-        -- keeps a trace of what lies outside
-        case
-            when {{ channel.mean_of }} > 0 then cast(round({{ channel.name }}, 12) as decimal(28, 12))
-        end as {{ channel.name }},
-        {% else -%}
-        {{ channel.name }},
-        {% endif -%}
+        {% for column in columns -%}
+        {{ column.sql }} as {{ column.name }},
         {% endfor -%}
         cast(null as date) as first_seen_on
     from steps
@@ -55,16 +39,8 @@ points as (
     select
         user_id,
         anchor_on as on_date,
-        null as is_step,
-        null as step_on,
-        null as order_on,
-        null as order_gap,
-        null as order_gap_square,
-        {% for channel in counted -%}
-        null as {{ purchasing_power.step_with(channel) }},
-        {% endfor -%}
-        {% for channel in purchasing_power.channel_catalogue() -%}
-        null as {{ channel.name }},
+        {% for column in columns -%}
+        null as {{ column.name }},
         {% endfor -%}
         first_seen_on
     from anchors
@@ -121,7 +97,7 @@ context as (
         {% if entry.window is defined -%}
         {{ entry.name }}
         {%- else -%}
-        {{ purchasing_power.render_days_between(entry.sql) }} as {{ entry.name }}
+        {{ purchasing_power.render_calendar(entry.sql) }} as {{ entry.name }}
         {%- endif %}{{ ',' if not loop.last }}
         {% endfor %}
     from windowed
@@ -149,13 +125,5 @@ context as (
         '\\b(sum|max|min|count)\\((\\w+)\\)',
         '\\1(\\2) over ' ~ purchasing_power.window_name(entry.window),
         entry.sql
-    )) }}
-{% endmacro %}
-
-
-{#- Renders days_between(earlier, later) of catalogue SQL for the engine. -#}
-{% macro render_days_between(sql) %}
-    {{ return(modules.re.sub(
-        '\\bdays_between\\((\\w+), (\\w+)\\)', purchasing_power.days_between('\\1', '\\2'), sql
     )) }}
 {% endmacro %}
