@@ -38,7 +38,7 @@
         'user_id', 'activity', 'step_index', 'step_on', 'step_started_at', 'day_of_week', 'category_entropy_bought',
         'on_date', 'is_step', 'order_on', 'order_gap', 'order_gap_square', 'anchor_on', 'first_seen_on', 'is_dated',
         'steps_before', 'split', 'label_spend', 'label_orders', 'label_ends_on', 'line_count', 'row_count',
-        'step_digest',
+        'step_digest', 'previous_step_on', 'previous_order_on',
     ] + purchasing_power.activity_columns().keys() | list %}
     {% for entry in purchasing_power.channel_catalogue() + purchasing_power.context_catalogue() %}
         {% do names.append(entry.name) %}

@@ -145,7 +145,7 @@ context as (
         {% if entry.window is defined -%}
         {{ entry.name }}
         {%- else -%}
-        {{ purchasing_power.render_days_between(entry.sql) }} as {{ entry.name }}
+        {{ purchasing_power.render_calendar(entry.sql) }} as {{ entry.name }}
         {%- endif %}{{ ',' if not loop.last }}
         {% endfor %}
     from windowed
@@ -194,29 +194,6 @@ context as (
     {% set columns = [] %}
     {% for aggregate, column in purchasing_power.running_aggregates() %}
         {% do columns.append(aggregate ~ '(' ~ column ~ ') over so_far as ' ~ aggregate ~ '_' ~ column) %}
-    {% endfor %}
-    {{ return(columns) }}
-{% endmacro %}
-
-
-{#-
-    Select list of what totals add up, over steps: the channels, and for means the dates of the steps that have one. A mean's
-    sum leaves out the steps that its count does, and is of decimals: a difference of sums of doubles keeps a trace of what
-    lies outside.
--#}
-{% macro totalled_columns() %}
-    {% set columns = [] %}
-    {% for channel in purchasing_power.channel_catalogue() | map(attribute='mean_of') | select | unique %}
-        {% do columns.append('case when ' ~ channel ~ ' > 0 then step_on end as ' ~ purchasing_power.step_with(channel)) %}
-    {% endfor %}
-    {% for channel in purchasing_power.channel_catalogue() %}
-        {% if channel.mean_of %}
-            {% do columns.append(
-                'case when ' ~ channel.mean_of ~ ' > 0 then cast(round(' ~ channel.name ~ ', 12) as decimal(28, 12)) end as ' ~ channel.name
-            ) %}
-        {% else %}
-            {% do columns.append(channel.name) %}
-        {% endif %}
     {% endfor %}
     {{ return(columns) }}
 {% endmacro %}
@@ -290,12 +267,4 @@ context as (
 {#- The running totals' column that is the date of a step in which a channel is above 0. -#}
 {% macro step_with(channel) %}
     {{ return('step_with_' ~ channel ~ '_on') }}
-{% endmacro %}
-
-
-{#- Renders days_between(earlier, later) of catalogue SQL for the engine. -#}
-{% macro render_days_between(sql) %}
-    {{ return(modules.re.sub(
-        '\\bdays_between\\((\\w+), (\\w+)\\)', purchasing_power.days_between('\\1', '\\2'), sql
-    )) }}
 {% endmacro %}

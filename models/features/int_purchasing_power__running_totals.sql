@@ -11,12 +11,7 @@ measured as (
     select
         user_id,
         step_index,
-        step_on,
-        1 as is_step,
-        case when orders > 0 then step_on end as order_on,
-        nullif(days_since_previous_order, 0) as order_gap,
-        nullif(days_since_previous_order, 0) * days_since_previous_order as order_gap_square,
-        {{ purchasing_power.totalled_columns() | join(',\n        ') }}
+        {{ purchasing_power.rendered_columns(purchasing_power.point_columns()) | join(',\n        ') }}
     from steps
 
 ),

@@ -2,7 +2,7 @@
 {%- set instant = ', occurred_at' if by_instant else '' -%}
 {%- set previous_step_on = 'lag(step_on) over (partition by user_id order by step_started_at)' -%}
 {%- set previous_order_on -%}
-max(case when orders > 0 then step_on end) over (
+max({{ purchasing_power.order_on() }}) over (
             partition by user_id order by step_started_at rows between unbounded preceding and 1 preceding
         )
 {%- endset -%}
@@ -47,25 +47,18 @@ category_lines as (
         step_on{{ instant }},
         count(*) as line_count
     from activity
-    where
-        activity = 'order_line'
-        and category is not null
+    where {{ purchasing_power.is_line_of_a_category() }}
     group by user_id, step_on{{ instant }}, category
 
 ),
 
 entropies as (
 
-    -- -sum(p ln p) with p = n / N, rearranged so that one pass suffices; terms are decimals, so their order leaves no trace
     select
         user_id,
         step_on,
         {{ 'occurred_at' if by_instant else 'cast(null as ' ~ dbt.type_timestamp() ~ ')' }} as occurred_at,
-        round(
-            ln(sum(line_count))
-            - sum(cast(round(line_count * ln(line_count), 8) as {{ purchasing_power.type_fraction() }})) / sum(line_count),
-            6
-        ) as category_entropy_bought
+        {{ purchasing_power.rendered_columns(purchasing_power.category_columns()) | join(',\n        ') }}
     from category_lines
     group by user_id, step_on{{ instant }}
 
@@ -82,8 +75,7 @@ positioned as (
         {% if has_category -%}
         entropies.category_entropy_bought,
         {% endif -%}
-        row_number() over (partition by measured.user_id order by measured.step_started_at) as step_index,
-        {{ purchasing_power.day_of_week('measured.step_on') }} as day_of_week
+        row_number() over (partition by measured.user_id order by measured.step_started_at) as step_index
     from measured
     {{ purchasing_power.join_things_counted('measured', distinct_channels, by_instant) }}
     {%- if has_category %}
@@ -93,16 +85,22 @@ positioned as (
 
 ),
 
+preceded as (
+
+    select
+        *,
+        {{ previous_step_on }} as previous_step_on,
+        {{ previous_order_on }} as previous_order_on
+    from positioned
+
+),
+
 spaced as (
 
     select
         *,
-        coalesce({{ purchasing_power.days_between(previous_step_on, 'step_on') }}, 0) as days_since_previous_step,
-        case
-            when orders > 0 then coalesce({{ purchasing_power.days_between(previous_order_on, 'step_on') }}, 0)
-            else 0
-        end as days_since_previous_order
-    from positioned
+        {{ purchasing_power.rendered_columns(purchasing_power.spacing_columns()) | join(',\n        ') }}
+    from preceded
 
 ),
 

@@ -21,7 +21,7 @@ steps as (
 
     select
         *,
-        {{ purchasing_power.row_hash(['step_started_at'] + channels | map(attribute='name') | list) }} as step_digest
+        {{ purchasing_power.step_digest() }} as step_digest
     from {{ ref('purchasing_power__user_steps') }}
 
 ),

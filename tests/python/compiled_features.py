@@ -11,7 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,14 @@ import duckdb
 import pyarrow as pa
 import yaml
 
+from purchasing_power.warehouse.connection import DuckDBConnection
+
 PACKAGE = Path(__file__).parents[2]
 LAYERS = ("input", "staging", "features")
 # What is compared, and so what is compiled, with all that it reads.
 COMPARED = (
+    "purchasing_power__feature_catalogue",
+    "purchasing_power__feature_definitions",
     "purchasing_power__rejected_rows",
     "purchasing_power__settings",
     "purchasing_power__training_sequences",
@@ -109,6 +113,10 @@ class CompiledFeatures:
         return CompiledFeatures(models)
 
 
+# Gives the models under one of feature_variables.VARIABLES.
+Compile = Callable[[str], CompiledFeatures]
+
+
 def _compiled(folder: Path, variables: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     command = [
         sys.executable,
@@ -157,7 +165,7 @@ class Warehouse:
     def load(self, tables: Mapping[str, pa.Table]) -> None:
         """Puts raw tables into the schema that the mappings name, in the place of those that are there."""
         for name, table in tables.items():
-            self._create(f"{INPUT_SCHEMA}.{name}", table)
+            self.put(f"{INPUT_SCHEMA}.{name}", table)
 
     def give(
         self,
@@ -173,7 +181,7 @@ class Warehouse:
         rows = ((text_sentiment or {}).items(), (product_factors or {}).items())
         for (name, schema), given in zip(MODEL_OUTPUTS.items(), rows, strict=True):
             records = [dict(zip(schema.names, (*row, "given"), strict=True)) for row in given]
-            self._create(name, pa.Table.from_pylist(records, schema))
+            self.put(name, pa.Table.from_pylist(records, schema))
 
     def build(self) -> None:
         """Runs every model, as `dbt run` would."""
@@ -189,7 +197,11 @@ class Warehouse:
         """Takes over the other warehouse's incremental tables, which are frozen once written."""
         for model in self._features.models:
             if model.materialized == "incremental":
-                self._create(model.name, other.arrow(f"select * from {model.name}"))
+                self.put(model.name, other.arrow(f"select * from {model.name}"))
+
+    def connection(self) -> DuckDBConnection:
+        """The warehouse as the package sees one."""
+        return DuckDBConnection(self._connection)
 
     def arrow(self, query: str) -> pa.Table:
         """What a query gives, as an Arrow table."""
@@ -203,7 +215,8 @@ class Warehouse:
         """The names of all that the models made."""
         return tuple(model.name for model in self._features.models)
 
-    def _create(self, name: str, table: pa.Table) -> None:
+    def put(self, name: str, table: pa.Table) -> None:
+        """Makes a table, in the place of one that is there."""
         self._connection.register("raw_rows", table)
         self._connection.execute(f"create or replace table {name} as select * from raw_rows")
         self._connection.unregister("raw_rows")

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import duckdb
 import pytest
 from built_project import BuiltProject, build_tables
+from compiled_features import Compile, CompiledFeatures
+from feature_variables import VARIABLES
 from filelock import FileLock
 from shop import FEATURES, SCORING, TINY_TRAINING, Shop
 
@@ -62,3 +66,24 @@ def _scored_shop(folder: Path) -> Shop:
     ):
         assert outcome.returncode == 0, outcome.output
     return shop
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Compile:
+    """The feature models under one of VARIABLES, compiled when first asked for, by one worker for all."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    @cache
+    def compile_once(name: str) -> CompiledFeatures:
+        made = shared / f"compiled_{name}.pickle"
+        with FileLock(f"{made}.lock"):
+            if not made.exists():
+                folder = tmp_path_factory.mktemp(name)
+                features = CompiledFeatures.compile(folder, VARIABLES[name], later_runs=name == "defaults")
+                made.write_bytes(pickle.dumps(features))
+        features = pickle.loads(made.read_bytes())
+        assert isinstance(features, CompiledFeatures)
+        return features
+
+    return compile_once

@@ -5,16 +5,16 @@ dbt compiles the models once a set of vars (about 10 s); DuckDB then builds each
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from compiled_features import CompiledFeatures, Warehouse
-from dirty_shop import COLUMNS, DirtyShop, dirty_shop, mapping
+from compiled_features import Compile, Warehouse
+from dirty_shop import COLUMNS, DirtyShop, dirty_shop
 from feature_reference import Reference, reference
+from feature_variables import MODEL_OUTPUTS, VARIABLES
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from reference_staging import Cleaning, Parameters
@@ -26,101 +26,12 @@ REASONS_WITH_DIRT = {
     "invalid_reviewed_at", "invalid_amount", "invalid_rate", "before_earliest_date", "after_as_of_date", "bot",
     "unknown_currency", "duplicate",
 }  # fmt: skip
-BASE = {
-    "purchasing_power__horizon_days": 14,
-    "purchasing_power__anchor_limit": 5,
-    "purchasing_power__currency": "EUR",
-    "purchasing_power__test_users": ["qa-1"],
-    "purchasing_power__test_user_patterns": ["test%"],
-}
-VARIABLES: dict[str, dict[str, Any]] = {
-    "defaults": {**BASE, "purchasing_power__inputs": mapping()},
-    "every_rule": {
-        **BASE,
-        "purchasing_power__inputs": mapping(without=("browse_events.duration_seconds",)),
-        "purchasing_power__horizon_days": 28,
-        "purchasing_power__event_types": ["view", "cart", "корзина"],
-        "purchasing_power__fills": {
-            "amount": "group_median",
-            "quantity": "nearest",
-            "discount_amount": "mean",
-            "event_count": "median",
-        },
-        "purchasing_power__outliers": {
-            "amount": {"factor": 1.5},
-            "quantity": {"action": "reject"},
-            "discount_amount": {"method": "quantile", "quantile": 0.9},
-            "event_count": {"action": "reject"},
-        },
-        "purchasing_power__missing_indicators": ["amount", "quantity", "event_count"],
-        "purchasing_power__seasonal_features": True,
-        "purchasing_power__extra_channels": [
-            {"name": "points", "input": "order_lines", "expression": "points", "fill": "nearest"},
-            {
-                "name": "scrolled",
-                "input": "browse_events",
-                "expression": "scrolled",
-                "aggregate": "avg",
-                "fill": "mean",
-            },
-            {
-                "name": "helpful",
-                "input": "reviews",
-                "expression": "helpful",
-                "aggregate": "max",
-                "fill": 2,
-            },
-        ],
-    },
-    "weeks": {
-        **BASE,
-        "purchasing_power__inputs": mapping(),
-        "purchasing_power__step_grain": "week",
-        "purchasing_power__outliers": {"amount": {"action": "flag"}},
-    },
-    "events": {**BASE, "purchasing_power__inputs": mapping(), "purchasing_power__step_grain": "event"},
-    "orders_alone": {
-        **BASE,
-        "purchasing_power__inputs": mapping(
-            "order_lines",
-            without=("order_lines.order_line_id", "order_lines.order_id", "order_lines.currency"),
-        ),
-    },
-}
-VARIABLES["every_rule"]["purchasing_power__embedding_channels"] = 2
-VARIABLES["every_rule"]["purchasing_power__inputs"]["products"]["columns"]["embedding"] = "[1.0]"
-# What the models in Python would have read; they are not what is compared here.
-MODEL_OUTPUTS: dict[str, dict[str, Any]] = {
-    "every_rule": {
-        "text_sentiment": {
-            hashlib.md5(text.encode()).hexdigest(): sentiment
-            for text, sentiment in {"bon": 0.5, "never again": -0.8125}.items()
-        },
-        "product_factors": {f"p{number}": [number / 64, -1.5 + number % 7] for number in range(0, 130, 2)},
-    }
-}
-Compile = Callable[[str], CompiledFeatures]
 SHOPS = {
     "seed": st.integers(0, 10_000),
     "users": st.integers(6, 40),
     "days": st.sampled_from([60, 150, 420]),
     "dirt": st.sampled_from([0.0, 0.05, 0.2, 0.6]),
 }
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
-    """The models under one of VARIABLES, compiled when first asked for."""
-    known: dict[str, CompiledFeatures] = {}
-
-    def compile_once(name: str) -> CompiledFeatures:
-        if name not in known:
-            known[name] = CompiledFeatures.compile(
-                tmp_path_factory.mktemp(name), VARIABLES[name], later_runs=name == "defaults"
-            )
-        return known[name]
-
-    return compile_once
 
 
 @pytest.mark.parametrize("name", VARIABLES)
