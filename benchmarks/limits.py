@@ -40,7 +40,7 @@ from measuring import (
     times_faster,
 )
 from shops import Built
-from workbench import FEATURES, FULL, SCORING, Shop, Workbench, cores, package_key
+from workbench import DAILY, EVERYTHING, FEATURES, FULL, SCORING, Shop, Workbench, cores, package_key
 
 from purchasing_power.cli.output import ConsoleReporter, make_console
 from purchasing_power.errors import PurchasingPowerError
@@ -280,55 +280,48 @@ class Limits:
         days = 0
         active: list[int] = []
 
-        def a_day() -> tuple[DbtRun, DbtRun, pa.Table]:
+        def next_day() -> None:
             nonlocal days
             days += 1
             with connect(project, read_only=True) as connection:
                 day = read_settings(connection, project).as_of_date
             active.append(add_day(shop.folder, day, days, DAILY_SHARE))
-            return bench.dbt(project, FEATURES), bench.dbt(project, SCORING), _scores(project)
+
+        def a_day() -> tuple[DbtRun, DbtRun, pa.Table]:
+            """Gives the one command of a day, and scoring alone of the day after it."""
+            next_day()
+            whole = bench.dbt(project, DAILY)
+            next_day()
+            bench.dbt(project, FEATURES)
+            return whole, bench.dbt(project, SCORING), _scores(project)
 
         def everything() -> tuple[DbtRun, DbtRun, pa.Table]:
-            features, scoring = bench.dbt(project, (*FEATURES, FULL)), bench.dbt(project, (*SCORING, FULL))
-            return features, scoring, _scores(project)
+            whole = bench.dbt(project, (*EVERYTHING, FULL))
+            return whole, bench.dbt(project, (*SCORING, FULL)), _scores(project)
 
         found = interleaved(self.options.rounds, {"daily": a_day, "full": everything}, reporter)
-        apart = max(
-            _largest_difference(daily[2], full[2]) for daily, full in zip(*found.values(), strict=True)
-        )
+        apart = max(_largest_difference(one[2], all_[2]) for one, all_ in zip(*found.values(), strict=True))
         if not apart <= 1e-5:
             raise PurchasingPowerError(
                 f"A daily run and a full one give other scores: they differ by {apart:.1e}."
-            )
-        for name, runs in found.items():
-            show_models(
-                [run[0] for run in runs], f"Features of a {name} run, median seconds a model", reporter
-            )
-            show_models(
-                [run[1] for run in runs], f"Scoring of a {name} run, median seconds a model", reporter
             )
         measured_on = (
             f"{self._measured_on(original, 'duckdb')}; {median(active):,.0f} users active a day; scores "
             f"equal to {apart:.0e}"
         )
-
-        def seconds(run: Any, parts: Sequence[int], span: bool) -> float:
-            return sum(run[part].span if span else run[part].seconds for part in parts)
-
         rows = []
-        for name, parts in (("scoring", (1,)), ("features and scoring", (0, 1))):
-            daily, full = ([seconds(run, parts, False) for run in runs] for runs in found.values())
-            daily_models, full_models = (
-                [seconds(run, parts, True) for run in runs] for runs in found.values()
-            )
-            figure = 1 / times_faster(daily, full)
-            of_models = 1 / times_faster(daily_models, full_models)
+        for name, place in (("scoring", 1), ("features and scoring", 0)):
+            daily, full = ([run[place] for run in runs] for runs in found.values())
+            show_models(daily, f"A day, {name}: median seconds a model", reporter)
+            show_models(full, f"Everything, {name}: median seconds a model", reporter)
+            share = 1 / times_faster([run.seconds for run in daily], [run.seconds for run in full])
+            of_models = 1 / times_faster([run.span for run in daily], [run.span for run in full])
             rows.append(
                 self._row(
                     f"daily run over a full one, 1 % active: {name}",
-                    f"{figure:.0%} (models alone {of_models:.0%})",
-                    f"{median(daily):.1f} s (models {median(daily_models):.1f} s)",
-                    f"full refresh: {median(full):.1f} s (models {median(full_models):.1f} s)",
+                    f"{share:.0%} (models alone {of_models:.0%})",
+                    _whole_and_models(daily),
+                    f"full refresh: {_whole_and_models(full)}",
                     measured_on,
                 )
             )
@@ -450,6 +443,10 @@ class Limits:
 
 def _rate(count: int, seconds: Sequence[float], of: str) -> str:
     return f"{count / median(seconds):,.0f} {of}/s ({median(seconds):.2f} s)"
+
+
+def _whole_and_models(runs: Sequence[DbtRun]) -> str:
+    return f"{median(run.seconds for run in runs):.1f} s (models {median(run.span for run in runs):.1f} s)"
 
 
 def _times(ratio: float) -> str:

@@ -284,7 +284,9 @@ def show_models(runs: Sequence[DbtRun], title: str, reporter: Reporter, count: i
     """Shows which models took longest, by the median of some runs."""
     took = {name: median(run.models[name] for run in runs) for name in runs[0].models}
     slowest = sorted(took.items(), key=lambda entry: -entry[1])[:count]
-    reporter.table(("model", "seconds"), [(name, f"{seconds:.2f}") for name, seconds in slowest], title)
+    # As a line of its own, because a table's title is folded to the table's width.
+    reporter.say(title)
+    reporter.table(("model", "seconds"), [(name, f"{seconds:.2f}") for name, seconds in slowest])
 
 
 def run_dbt(project: Project, arguments: Sequence[str], reporter: Reporter, *, poll: bool = False) -> DbtRun:

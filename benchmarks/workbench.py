@@ -21,6 +21,8 @@ from purchasing_power.warehouse.project import Project
 
 FEATURES = ("run", "--selector", "purchasing_power_features")
 SCORING = ("run", "--selector", "purchasing_power_scoring")
+DAILY = ("run", "--selector", "purchasing_power_daily")
+EVERYTHING = ("run",)
 FULL = "--full-refresh"
 LOGS = ("events", "orders", "refunds", "reviews")
 
