@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean bench-accuracy bench-learning bench-sentiment bench-inputs bench-online test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -22,6 +22,11 @@ demo-clean: ## Remove what the demo made, .venv excepted
 	@rm -rf demo/warehouse.duckdb demo/warehouse.duckdb.wal demo/warehouse.duckdb.tmp demo/onnx \
 		demo/target demo/dbt_packages demo/logs demo/package-lock.yml
 	@echo "The demo's warehouse, models and build folders are gone; 'make demo' makes them again."
+
+bench: ## Scoring, features, training beside limits and peers, into docs/benchmarks.md (OPTIONS="--only scoring --users 5000")
+	@sh scripts/venv.sh dev
+	@sh scripts/venv.sh bench
+	$(BIN)/python benchmarks/limits.py $(OPTIONS)
 
 bench-accuracy: ## Our defaults beside other methods, same users, same cut (SESSIONS=FILE; ONLY=name), into docs/benchmarks.md
 	@sh scripts/venv.sh dev

@@ -59,6 +59,35 @@ class Built:
         return PeerTask(self.project, self.prepared.dataset, cut, self.prepared.work_dir / "benchmark")
 
 
+def make_project(
+    folder: Path, variables: Mapping[str, Any], *, memory_limit: str | None = None, threads: int = 2
+) -> Project:
+    """Makes a dbt project that uses the package as a user's does, its dependencies installed.
+
+    Args:
+        folder: The project's folder, which is made.
+        variables: The vars of its dbt_project.yml.
+        memory_limit: DuckDB's, such as '2GB'; its own default when None.
+        threads: dbt's; DuckDB takes as many for all of them together.
+    """
+    folder.mkdir()
+    project = {"name": "benchmark", "config-version": 2, "profile": "benchmark", "vars": dict(variables)}
+    target: dict[str, Any] = {"type": "duckdb", "path": "warehouse.duckdb", "threads": threads}
+    if memory_limit is not None:
+        target["config_options"] = {"memory_limit": memory_limit}
+    profiles = {"benchmark": {"target": "duckdb", "outputs": {"duckdb": target}}}
+    for name, content in (
+        ("dbt_project.yml", project),
+        ("profiles.yml", profiles),
+        ("packages.yml", {"packages": [{"local": str(PACKAGE)}]}),
+    ):
+        (folder / name).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    (folder / "selectors.yml").write_text((PACKAGE / "selectors.yml").read_text(encoding="utf-8"))
+    found = Project.find(folder)
+    found.run_dbt(["deps"])
+    return found
+
+
 def build(
     folder: Path, variables: Mapping[str, Any], load: Callable[[Project], None] = lambda project: None
 ) -> Built:
@@ -69,20 +98,8 @@ def build(
         variables: The vars of its dbt_project.yml.
         load: Fills the warehouse with what the mapping reads.
     """
-    folder.mkdir()
-    project = {"name": "benchmark", "config-version": 2, "profile": "benchmark", "vars": dict(variables)}
-    target = {"type": "duckdb", "path": "warehouse.duckdb", "threads": 2}
-    profiles = {"benchmark": {"target": "duckdb", "outputs": {"duckdb": target}}}
-    for name, content in (
-        ("dbt_project.yml", project),
-        ("profiles.yml", profiles),
-        ("packages.yml", {"packages": [{"local": str(PACKAGE)}]}),
-    ):
-        (folder / name).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    (folder / "selectors.yml").write_text((PACKAGE / "selectors.yml").read_text(encoding="utf-8"))
-    found = Project.find(folder)
+    found = make_project(folder, variables)
     load(found)
-    found.run_dbt(["deps"])
     found.run_dbt(_FEATURES)
     outcome = run_prepare(found, Silent())
     if outcome.sentiment or outcome.embedding:
