@@ -55,9 +55,8 @@ def build(shop: Path, frozen: Path, out: Path) -> None:
     events = _events(shop, cleaning)
     lines = _order_lines(shop, products, cleaning)
     reviews = _reviews(shop, frozen)
-    newest: dt.datetime = max(
-        events.get_column("at").max(), lines.get_column("at").max(), reviews.get_column("at").max()
-    )
+    newest = pl.concat([rows.select("at") for rows in (events, lines, reviews)]).get_column("at").max()
+    assert isinstance(newest, dt.datetime)
     as_of = newest.date() + dt.timedelta(days=1)
     steps = _steps(events, lines, reviews, products, as_of)
     names = pl.col("user_id").cast(pl.String)
@@ -415,7 +414,8 @@ def _users(shop: Path, steps: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
 
 def _anchors(steps: pl.DataFrame, users: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
     """Gives a row a user and anchor: context and labels; money in the shop's currency."""
-    first_order_on: dt.date = steps.get_column("order_on").min()
+    first_order_on = steps.get_column("order_on").min()
+    assert isinstance(first_order_on, dt.date)
     dates = [as_of - dt.timedelta(days=HORIZON + ANCHOR_STEP_DAYS * number) for number in range(ANCHOR_LIMIT)]
     kept = [day for day in dates if day >= first_order_on + dt.timedelta(days=HORIZON) or day == dates[0]]
     anchors = (
@@ -455,9 +455,9 @@ def _anchors(steps: pl.DataFrame, users: pl.DataFrame, as_of: dt.date) -> pl.Dat
         )
         .collect(engine=STREAMING)
     )
-    dates = ("last_step_on", "last_order_on", "first_order_on")
+    newest_days = ("last_step_on", "last_order_on", "first_order_on")
     means_and_counts = [*MEANS, *(f"steps_with_{count}" for count in set(MEANS.values()))]
-    everything = [name for name in running.columns if name not in (*BY_STEP, *dates)]
+    everything = [name for name in running.columns if name not in (*BY_STEP, *newest_days)]
 
     def as_of_days_back(days: int, names: Sequence[str]) -> pl.LazyFrame:
         """Gives the running sums before the day that lies so many days before each anchor."""
@@ -474,11 +474,11 @@ def _anchors(steps: pl.DataFrame, users: pl.DataFrame, as_of: dt.date) -> pl.Dat
                 check_sortedness=False,
             )
             .select(pl.col(names).name.suffix(f"_{days}"))
-            .with_columns(pl.exclude([f"{name}_{days}" for name in dates]).fill_null(0))
+            .with_columns(pl.exclude([f"{name}_{days}" for name in newest_days]).fill_null(0))
         )
 
-    bounds = {
-        0: [*everything, *dates],
+    bounds: dict[int, Sequence[str]] = {
+        0: [*everything, *newest_days],
         7: [*TOTALS, *SUMS],
         28: [*TOTALS, *SUMS, *means_and_counts],
         91: [*TOTALS, *SUMS, *means_and_counts],

@@ -148,7 +148,6 @@ def run_child(
     on_line: Callable[[str], None] = lambda line: None,
     *,
     poll: bool = False,
-    environment: Mapping[str, str] | None = None,
 ) -> ChildRun:
     """Runs a command as a child and measures it.
 
@@ -157,7 +156,6 @@ def run_child(
         working_dir: where it runs.
         on_line: called with each line that it prints.
         poll: look at its memory all the time, to tell private memory from mapped files.
-        environment: variables to add.
 
     Raises:
         PurchasingPowerError: it failed; carries its last lines.
@@ -170,7 +168,7 @@ def run_child(
             subprocess.Popen(
                 [sys.executable, "-S", "-E", "-c", _LAUNCHER, str(usage), *command],
                 cwd=working_dir,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
