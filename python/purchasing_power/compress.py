@@ -246,7 +246,7 @@ def _show(
         "both on whole histories"
     )
     reporter.say(
-        f"Lost at {compression['anchor']}: {compression['normalized_gini_lost']:+.4f} of normalised Gini, "
-        f"{compression['buy_auc_lost']:+.4f} of buy AUC; MAE / mean rose by "
-        f"{compression['mae_over_mean_added']:+.4f}"
+        f"Lost at {compression['anchor']}: {compression['normalized_gini_lost']:+z.4f} of normalised Gini, "
+        f"{compression['buy_auc_lost']:+z.4f} of buy AUC; MAE / mean rose by "
+        f"{compression['mae_over_mean_added']:+z.4f}"
     )

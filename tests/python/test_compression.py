@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -118,7 +119,8 @@ def test_a_weight_of_zeros_stays_zero() -> None:
         zeros = np.zeros_like(numpy_helper.to_array(item))
         if zeros.ndim == 3:
             item.CopyFrom(numpy_helper.from_array(zeros, item.name))
-    short = replace(original(), encoder=FORMS["int8"](encoder))
+    with np.errstate(all="raise"):
+        short = replace(original(), encoder=FORMS["int8"](encoder))
     np.testing.assert_array_equal(states(opened(short)), states(opened(replace(original(), encoder=encoder))))
 
 
@@ -428,7 +430,7 @@ def register_its_name(registry: Registry) -> None:
         (build_no_sequences, "training_sequences.*is not in the warehouse yet: run `dbt build"),
         (leave_the_newest_anchor_alone, "--keep-trees 1"),
         (compress_before, "m2 is compressed already.*compress m1"),
-        (register_its_name, "m1-int8-21-trees.*registered already"),
+        (register_its_name, "m1-int8-21-trees is registered already.*choose another --to"),
     ],
 )
 def test_what_cannot_be_compressed_is_said_in_one_sentence(
@@ -479,3 +481,29 @@ def test_no_training_library_is_needed() -> None:
 def test_the_quantisers_advice_is_kept_off_the_terminal(caplog: pytest.LogCaptureFixture) -> None:
     graphs.with_int8_arithmetic(original().encoder)
     assert not caplog.records
+
+
+def test_a_stream_that_was_not_read_keeps_nobody_out(tmp_path: Path) -> None:
+    small_shop.build_shop(tmp_path / "shop")
+    code = (
+        "import pathlib, sys\n"
+        "from built_project import BuiltProject\n"
+        "from purchasing_power.warehouse.features import open_sequences\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "project, kept = BuiltProject(folder, folder), []\n"
+        "for _ in range(2):\n"
+        "    with open_sequences(project) as opened:\n"
+        "        kept.append(opened)\n"
+        "print(len(kept))\n"
+    )
+    paths = [str(Path(compress.__file__).parents[1]), str(Path(__file__).parent)]
+    # In a process of its own, because DuckDB would wait for ever.
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "shop")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        env={"PYTHONPATH": os.pathsep.join(paths)},
+    )
+    assert found.stdout.strip() == "2"

@@ -174,6 +174,7 @@ def test_a_head_of_an_older_version_says_the_same_when_it_is_written_anew() -> N
     )
     compact = tree_graph.with_compact_trees(old)
     assert not [node for node in compact.graph.node if node.op_type == tree_graph.OLD_OPERATOR]
+    assert [(item.domain, item.version) for item in compact.opset_import] == [("", 17), ("ai.onnx.ml", 5)]
     assert compact.ByteSize() < 0.6 * old.ByteSize()
     state, context = RANDOM.normal(size=(500, 64)).astype(np.float32), ROWS
     before, after = (scores(graph, state, context) for graph in (old, compact))

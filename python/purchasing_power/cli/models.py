@@ -180,7 +180,7 @@ def _compression_facts(model: RegisteredModel) -> dict[str, object]:
         "bytes": f"{found['bytes']:,.0f}, {found['size_ratio']:.2f} times smaller",
         "users a second": f"{found['speed_ratio']:.2f} times the original's on whole histories, "
         f"{found['head_speed_ratio']:.2f} times in the head",
-        "normalised Gini": f"{-found['normalized_gini_lost']:+.4f} against the original's",
+        "normalised Gini": f"{-found['normalized_gini_lost']:+z.4f} against the original's",
     }
 
 
