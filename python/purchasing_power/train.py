@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from purchasing_power.fitting import MODEL_METHOD, fit, measure, prepare
 from purchasing_power.reporting import Reporter
-from purchasing_power.training import ExportedModel, ParityReport, TrainingConfig
+from purchasing_power.training import ParityReport, TrainingConfig
 from purchasing_power.warehouse.project import Project
 from purchasing_power.warehouse.registry import Candidate, open_registry
 
@@ -71,34 +70,23 @@ def run_training(
     trained_at = datetime.now(UTC).replace(microsecond=0)
     version = f"{MODEL_METHOD}-{cutoff:%Y%m%d}-{trained_at:%Y%m%d%H%M%S}"
     exported = model.export(model_version=version, trained_at=trained_at, metrics=figures)
-    folder = write_files(exported, (onnx_dir or project.project_dir / "onnx") / version)
+    candidate = Candidate(
+        model_version=version,
+        encoder=exported.encoder,
+        head=exported.head,
+        feature_hash=exported.metadata.feature_hash,
+        scaling_version=exported.metadata.scaling_version,
+        horizon_days=exported.metadata.horizon_days,
+        trained_at=trained_at,
+        train_cutoff=cutoff,
+        metrics=figures,
+        card=exported.metadata.as_dict(),
+    )
+    folder = candidate.write(onnx_dir or project.project_dir / "onnx")
     with open_registry(project) as registry:
-        registry.register(
-            Candidate(
-                model_version=version,
-                encoder=exported.encoder,
-                head=exported.head,
-                feature_hash=exported.metadata.feature_hash,
-                scaling_version=exported.metadata.scaling_version,
-                horizon_days=exported.metadata.horizon_days,
-                trained_at=trained_at,
-                train_cutoff=cutoff,
-                metrics=figures,
-                card=exported.metadata.as_dict(),
-            )
-        )
+        registry.register(candidate)
         registry.write_metrics(version, measurements)
         if promote:
             registry.promote(version)
     reporter.say(f"Registered {version} as {'the champion' if promote else 'a candidate'}; files in {folder}")
     return TrainingOutcome(version, folder, parity, promote)
-
-
-def write_files(exported: ExportedModel, folder: Path) -> Path:
-    """Writes `encoder.onnx`, `head.onnx` and `card.json` into a folder, which is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "encoder.onnx").write_bytes(exported.encoder)
-    (folder / "head.onnx").write_bytes(exported.head)
-    card = {"sha256": exported.sha256, **exported.metadata.as_dict()}
-    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    return folder

@@ -4,11 +4,13 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from built_project import build_tables, make_candidate
+from small_shop import fill_warehouse
 
 from purchasing_power.cli import main
 from purchasing_power.cli.options import TrainingOptions, shared_options
@@ -25,7 +27,7 @@ COMMANDS = (
     ["train"],
     ["tune"],
     ["demo"],
-    *(["models", name] for name in ("list", "show", "promote", "rollback")),
+    *(["models", name] for name in ("list", "show", "compress", "promote", "rollback")),
 )
 CHECK_MACRO = """
 {% macro purchasing_power__check() %}
@@ -132,6 +134,44 @@ def test_a_model_is_shown_with_its_card(shop: Path, run: Run) -> None:
     assert "USD" in out
     shown = json.loads(run("models", "show", "a", "--json", "--project-dir", shop)[1])
     assert (shown["card"]["currency"], shown["measurements"]) == ("USD", [])
+
+
+def test_a_model_is_compressed_shown_and_promoted(shop: Path, run: Run) -> None:
+    fill_warehouse(Project.find(shop))
+    where = ("--project-dir", shop)
+    code, out, err = run("models", "compress", "--to", "float16", "--keep-trees", "0.5", *where)
+    assert (code, err) == (0, "")
+    version = "m1-float16-30-trees"
+    assert f"Registered {version} as a candidate" in out
+    assert "30 of 60 trees" in out
+    assert f"purchasing-power models promote {version}" in out
+    shown = run("models", "show", version, *where)[1]
+    for fact in ("compressed from", "times smaller", "normalized_gini_lost", "head_speed_ratio"):
+        assert fact in shown
+    # Whatever this one lost, it is told so.
+    code, _, err = run("models", "promote", version, "--accept-loss", *where)
+    assert (code, err) == (0, "")
+
+
+def test_a_model_that_lost_too_much_is_promoted_with_an_option_alone(shop: Path, run: Run) -> None:
+    candidate = make_candidate("a")
+    lost = {"original": "b", "normalized_gini_lost": 0.0042, "state_drift": 0.0}
+    project = Project.find(shop)
+    project.relation_names()
+    with connect(project) as connection:
+        Registry(connection, project).register(replace(candidate, card={"compression": lost}))
+    code, _, err = run("models", "promote", "a", "--project-dir", shop)
+    assert code == 1
+    assert err.startswith("Error: Model a loses 0.0042 of normalised Gini against b")
+    assert "--accept-loss" in err
+    assert run("models", "promote", "a", "--accept-loss", "--project-dir", shop)[0] == 0
+
+
+@pytest.mark.parametrize("share", ["0", "1.5"])
+def test_a_share_of_trees_lies_between_none_and_all(share: str, shop: Path, run: Run) -> None:
+    code, _, err = run("models", "compress", "--keep-trees", share, "--project-dir", shop)
+    assert code == 2
+    assert "--keep-trees" in err
 
 
 def test_an_unknown_model_exits_with_an_error(shop: Path, run: Run) -> None:

@@ -31,14 +31,14 @@ def sample(rows: int = 3000, buyers: float = 0.5) -> AnchorSample:
 def through_onnx(trees: BoostedTrees, context: np.ndarray) -> np.ndarray:
     """What the graph's trees say, from a head whose only output they are."""
     graph = convert(small_model.network(), trees, small_model.forest()).head
-    node = next(item for item in graph.graph.node if item.name == "boosted_trees")
+    nodes = [item for item in graph.graph.node if item.name.startswith("boosted_")]
     value = onnx.helper.make_tensor_value_info
     alone = onnx.helper.make_model(
         onnx.helper.make_graph(
-            [node],
+            nodes,
             "trees",
             [value("context", onnx.TensorProto.FLOAT, ["batch", 4])],
-            [value(node.output[0], onnx.TensorProto.FLOAT, ["batch", 3])],
+            [value("trees", onnx.TensorProto.FLOAT, ["batch", 3])],
         ),
         opset_imports=graph.opset_import,
         ir_version=graph.ir_version,

@@ -1,8 +1,9 @@
-"""`purchasing-power models`: looks at the registry and changes the champion."""
+"""`purchasing-power models`: looks at the registry, changes the champion, makes smaller candidates."""
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +16,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 ModelVersion = Annotated[str, typer.Argument(help="The model's version, as `models list` shows it.")]
 
 app = typer.Typer(
-    help="List, show, promote and roll back the models in the registry.",
+    help="List, show, compress, promote and roll back the models in the registry.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -77,15 +78,62 @@ def show(model_version: ModelVersion, project: Project, as_json: AsJson = False)
         )
 
 
+@app.command("compress")
+@shared_options
+def compress(
+    project: Project,
+    model_version: Annotated[
+        str | None,
+        typer.Argument(help="The model's version, as `models list` shows it; the champion if none."),
+    ] = None,
+    to: Annotated[
+        Literal["int8", "float16", "dynamic-int8"],
+        typer.Option(
+            help="Weights of 8 or 16 bits, computed with as float32; or int8 arithmetic, by which states "
+            "come to depend on who is scored together."
+        ),
+    ] = "int8",
+    keep_trees: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the boosted trees to keep, their leaves fitted to what all of them say; 1 keeps "
+            "all, a third if not given.",
+            min=0.01,
+            max=1,
+        ),
+    ] = None,
+    onnx_dir: Annotated[
+        Path | None, typer.Option(help="Folder for the files; `onnx/` in the project if not given.")
+    ] = None,
+) -> None:
+    """Make a smaller and faster candidate of a model, with what that costs measured on your own users.
+
+    Example: `purchasing-power models compress --to float16`
+    """
+    from purchasing_power.compress import run_compression
+
+    report = ConsoleReporter(make_console())
+    outcome = run_compression(
+        project, report, model_version=model_version, form=to, keep_trees=keep_trees, onnx_dir=onnx_dir
+    )
+    report.say(f"Score with it: purchasing-power models promote {outcome.model_version}")
+
+
 @app.command("promote")
 @shared_options
-def promote(model_version: ModelVersion, project: Project) -> None:
+def promote(
+    model_version: ModelVersion,
+    project: Project,
+    accept_loss: Annotated[
+        bool, typer.Option("--accept-loss", help="Also where compression cost the model too much.")
+    ] = False,
+) -> None:
     """Make a model the champion, the one whose scores the score tables show.
 
     Example: `purchasing-power models promote model-20180102-20180103120000`
     """
     with open_registry(project) as registry:
-        model = registry.promote(model_version)
+        model = registry.promote(model_version, accept_loss=accept_loss)
     _tell_next(f"{model.model_version} is the champion now.")
 
 
@@ -108,9 +156,8 @@ def _tell_next(text: str) -> None:
 
 
 def _facts(model: RegisteredModel) -> dict[str, object]:
-    card = {
-        name: value for name, value in model.card.items() if name not in ("metrics", "channels", "context")
-    }
+    left_out = ("metrics", "channels", "context", "compression")
+    card = {name: value for name, value in model.card.items() if name not in left_out}
     widths = {f"{name}": f"{len(model.card.get(name, []))} values" for name in ("channels", "context")}
     return {
         "status": model.status,
@@ -118,6 +165,22 @@ def _facts(model: RegisteredModel) -> dict[str, object]:
         "promoted_at": _moment(model.promoted_at) or "never",
         **card,
         **widths,
+        **_compression_facts(model),
+    }
+
+
+def _compression_facts(model: RegisteredModel) -> dict[str, object]:
+    found = model.compression
+    if not found:
+        return {}
+    return {
+        "compressed from": found["original"],
+        "weights": found["form"],
+        "boosted trees": f"{found['trees']} of {found['trees_of_original']}",
+        "bytes": f"{found['bytes']:,.0f}, {found['size_ratio']:.2f} times smaller",
+        "users a second": f"{found['speed_ratio']:.2f} times the original's on whole histories, "
+        f"{found['head_speed_ratio']:.2f} times in the head",
+        "normalised Gini": f"{-found['normalized_gini_lost']:+z.4f} against the original's",
     }
 
 

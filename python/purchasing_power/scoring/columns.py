@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -174,6 +175,19 @@ def require_width(rows: ListColumn, name: str, width: int, meaning: str) -> None
             "has "
             f"{width}; build the features the model was trained on, or train again."
         )
+
+
+def ranges(starts: IndexArray, counts: IndexArray) -> IndexArray:
+    """Gives start, start + 1, …, start + count - 1 of every row, one after the other."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.repeat(starts - (ends - counts), counts) + np.arange(total)
+
+
+def lists(values: npt.NDArray[Any], counts: IndexArray) -> pa.ListArray:
+    """Gives a list column of values that stand one row after the other, `counts` in each row."""
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(values).reshape(-1)))
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -13,17 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper
 
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.training.dataset import AnchorSample
-from purchasing_power.training.tree_graph import DOMAIN, TreeColumns
+from purchasing_power.training.tree_graph import TREE_OUTPUT, Tree, join, put_trees
 
 if TYPE_CHECKING:
     import lightgbm
-
-TREE_INPUT = "trees"
-TREE_TARGETS = ("buy_logit", "log_amount", "median")
 
 # Anchors that trees are grown on at most: more change little, and memory stays what it is.
 LARGEST_SAMPLE = 500_000
@@ -118,29 +114,21 @@ def _load_lightgbm() -> Any:
 
 
 def add_trees(head: onnx.ModelProto, trees: BoostedTrees) -> None:
-    """Puts trees into the head's graph, which is changed: they take the place of its input `trees`."""
+    """Puts trees into the head's graph, which is changed: they take the place of its input of that name."""
     graph = head.graph
-    columns = TreeColumns()
-    for target, booster in enumerate(trees.boosters):
-        for tree in booster.dump_model()["tree_info"]:
-            columns.add(**_nodes(tree["tree_structure"]), target=target)
-    graph.node.insert(
-        0,
-        helper.make_node(
-            "TreeEnsembleRegressor",
-            ["context"],
-            [TREE_INPUT],
-            name="boosted_trees",
-            domain=DOMAIN,
-            **columns.attributes(),
-        ),
+    put_trees(
+        graph,
+        [
+            join(_tree(item["tree_structure"]) for item in grown.dump_model()["tree_info"])
+            for grown in trees.boosters
+        ],
     )
-    inputs = [value for value in graph.input if value.name != TREE_INPUT]
+    inputs = [value for value in graph.input if value.name != TREE_OUTPUT]
     del graph.input[:]
     graph.input.extend(inputs)
 
 
-def _nodes(root: dict[str, Any]) -> dict[str, npt.NDArray[Any]]:
+def _tree(root: dict[str, Any]) -> Tree:
     feature: list[int] = []
     threshold: list[float] = []
     left: list[int] = []
@@ -160,10 +148,10 @@ def _nodes(root: dict[str, Any]) -> dict[str, npt.NDArray[Any]]:
         return number
 
     place(root)
-    return {
-        "feature": np.array(feature, np.int64),
-        "threshold": np.array(threshold, np.float64),
-        "left": np.array(left, np.int64),
-        "right": np.array(right, np.int64),
-        "value": np.array(value, np.float64),
-    }
+    return Tree(
+        feature=np.array(feature, np.int64),
+        threshold=np.array(threshold, np.float64),
+        left=np.array(left, np.int64),
+        right=np.array(right, np.int64),
+        value=np.array(value, np.float64),
+    )

@@ -22,12 +22,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.scoring.columns import (
-    column,
-    integer_column,
-    list_column,
-    string_column,
-)
+from purchasing_power.scoring.columns import column, integer_column, list_column, string_column
+from purchasing_power.scoring.columns import lists as _lists
+from purchasing_power.scoring.columns import ranges as _ranges
 from purchasing_power.scoring.metadata import FeatureContract
 
 SPLITS = ("train", "validation")
@@ -530,18 +527,6 @@ def _open(folder: Path, name: str, kind: Any) -> npt.NDArray[Any]:
 
 def _starts(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
-
-
-def _ranges(starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Gives start, start + 1, …, start + count - 1 of every row, one after the other."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.repeat(starts - (ends - counts), counts) + np.arange(total)
-
-
-def _lists(values: npt.NDArray[Any], counts: npt.NDArray[np.int64]) -> pa.ListArray:
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(values).reshape(-1)))
 
 
 def _day(date: dt.date) -> int:

@@ -16,11 +16,11 @@ import tf2onnx
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.scoring.metadata import ModelMetadata
 from purchasing_power.scoring.model import ScoringModel, model_sha256
-from purchasing_power.training.boosting import TREE_INPUT, TREE_TARGETS, BoostedTrees, add_trees
+from purchasing_power.training.boosting import BoostedTrees, add_trees
 from purchasing_power.training.cells import OPSET, fused_encoder
 from purchasing_power.training.forest import Forest, add_forest
 from purchasing_power.training.network import Network
-from purchasing_power.training.tree_graph import DOMAIN, DOMAIN_VERSION
+from purchasing_power.training.tree_graph import TREE_OUTPUT, TREE_TARGETS, import_domain
 
 ABSOLUTE_TOLERANCE = 1e-5
 RELATIVE_TOLERANCE = 1e-5
@@ -161,7 +161,7 @@ def convert(network: Network, trees: BoostedTrees | None, forest: Forest) -> Gra
     )
     inputs = [state, context]
     if trees is not None:
-        inputs.append(tf.TensorSpec((None, len(TREE_TARGETS)), tf.float32, name=TREE_INPUT))
+        inputs.append(tf.TensorSpec((None, len(TREE_TARGETS)), tf.float32, name=TREE_OUTPUT))
     head = tf.function(scorer.predict, input_signature=inputs)
     graphs = Graphs(
         # tf2onnx 1.17 fuses the LSTM alone: of Keras 3's other cells it makes a Loop
@@ -174,7 +174,7 @@ def convert(network: Network, trees: BoostedTrees | None, forest: Forest) -> Gra
     if trees is not None:
         add_trees(graphs.head, trees)
     add_forest(graphs.head, forest)
-    graphs.head.opset_import.append(onnx.helper.make_opsetid(DOMAIN, DOMAIN_VERSION))
+    import_domain(graphs.head)
     return graphs
 
 

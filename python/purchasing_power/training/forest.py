@@ -5,6 +5,7 @@ Liu, Ting, Zhou 2008, "Isolation forest": users that few random cuts set apart a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import IsolationForest
 
-from purchasing_power.training.tree_graph import DOMAIN, TreeColumns
+from purchasing_power.training.tree_graph import Tree, join
 
 ANOMALY_OUTPUTS = ("anomaly_score", "is_outlier")
 
@@ -72,14 +73,7 @@ def add_forest(head: onnx.ModelProto, forest: Forest) -> None:
     }
     graph.node.extend(
         [
-            helper.make_node(
-                "TreeEnsembleRegressor",
-                ["context"],
-                ["forest_exponents"],
-                name="forest_trees",
-                domain=DOMAIN,
-                **_tree_attributes(forest.estimator),
-            ),
+            join(_trees(forest.estimator)).node("context", "forest_exponents", "forest_trees"),
             helper.make_node("Squeeze", ["forest_exponents", "forest_axis"], ["forest_exponent"]),
             helper.make_node("Pow", ["forest_base", "forest_exponent"], ["anomaly_score"]),
             helper.make_node("Greater", ["anomaly_score", "forest_threshold"], ["is_outlier"]),
@@ -93,15 +87,14 @@ def add_forest(head: onnx.ModelProto, forest: Forest) -> None:
     )
 
 
-def _tree_attributes(estimator: IsolationForest) -> dict[str, Any]:
-    columns = TreeColumns()
+def _trees(estimator: IsolationForest) -> Iterator[Tree]:
     usual = float(_path_length(np.array([estimator.max_samples_]))[0])
     trees = list(zip(estimator.estimators_, estimator.estimators_features_, strict=True))
     for fitted, features in trees:
         tree = fitted.tree_
         # A leaf of several users stands for the cuts that would still have been needed.
         path = _depths(tree) + _path_length(tree.n_node_samples)
-        columns.add(
+        yield Tree(
             feature=features[np.maximum(tree.feature, 0)],
             threshold=tree.threshold,
             left=tree.children_left,
@@ -109,7 +102,6 @@ def _tree_attributes(estimator: IsolationForest) -> dict[str, Any]:
             # A forest grown on one user has no cut at all; scikit-learn gives everybody one half.
             value=-(path / usual if usual else np.ones(len(path))) / len(trees),
         )
-    return columns.attributes()
 
 
 def _depths(tree: Any) -> npt.NDArray[np.int64]:

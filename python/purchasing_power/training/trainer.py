@@ -17,7 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.training.boosting import LARGEST_SAMPLE, TREE_TARGETS, BoostedTrees, fit_trees
+from purchasing_power.training.boosting import LARGEST_SAMPLE, BoostedTrees, fit_trees
 from purchasing_power.training.config import TrainingConfig
 from purchasing_power.training.dataset import AnchorBatch, AnchorSelection, AnchorSequence, SequenceDataset
 from purchasing_power.training.forest import fit_forest
@@ -32,6 +32,7 @@ from purchasing_power.training.network import (
     build_network,
 )
 from purchasing_power.training.progress import EpochReport, Progress
+from purchasing_power.training.tree_graph import TREE_TARGETS
 
 _CHECKPOINT_FILE = "checkpoint.npz"
 # As small for a million users as for a thousand; the last fine enough to place one in ten thousand.

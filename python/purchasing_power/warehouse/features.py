@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -83,10 +83,16 @@ def read_settings(connection: Connection, project: Project) -> FeatureSettings:
 
 
 @contextmanager
-def open_sequences(project: Project) -> Iterator[tuple[FeatureSettings, pa.RecordBatchReader]]:
+def open_sequences(
+    project: Project, columns: Sequence[str] = ("*",)
+) -> Iterator[tuple[FeatureSettings, pa.RecordBatchReader]]:
     """Opens the training sequences as a stream of Arrow batches, with the settings they were built under.
 
     The database is open only inside the block, so that training, which follows, does not keep others out.
+
+    Args:
+        project: the dbt project.
+        columns: what is read of `purchasing_power__training_sequences`.
 
     Raises:
         PurchasingPowerError: dbt has not built the features.
@@ -97,4 +103,11 @@ def open_sequences(project: Project) -> Iterator[tuple[FeatureSettings, pa.Recor
         settings = read_settings(connection, project)
         relation = require(connection, project, TRAINING_SEQUENCES)
         # Ordered, so that the same tables give the same files and with them the same model.
-        yield settings, connection.query(f"select * from {relation} order by user_id", batch_rows=1024)
+        batches = connection.query(
+            f"select {', '.join(columns)} from {relation} order by user_id", batch_rows=1024
+        )
+        try:
+            yield settings, batches
+        finally:
+            # DuckDB waits for ever when a file is opened again while a stream out of it is not at its end.
+            batches.close()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from purchasing_power.errors import PurchasingPowerError
@@ -21,6 +22,11 @@ from purchasing_power.warehouse.project import Project
 MODELS = "purchasing_power__models"
 MODEL_METRICS = "purchasing_power__model_metrics"
 SETTINGS = "purchasing_power__settings"
+
+# What a model may lose by compression and be promoted without being told so.
+LARGEST_GINI_LOSS = 0.002
+# How much a state may depend on who shares a batch: daily runs must equal a full one to that.
+LARGEST_STATE_DRIFT = 1e-5
 
 _LISTED = (
     "model_version",
@@ -70,6 +76,16 @@ class Candidate:
         """Hash of the encoder's bytes followed by the head's, as scoring checks it."""
         return model_sha256(self.encoder, self.head)
 
+    def write(self, folder: Path) -> Path:
+        """Writes `encoder.onnx`, `head.onnx` and `card.json` into a folder of its own, which it gives."""
+        own = folder / self.model_version
+        own.mkdir(parents=True, exist_ok=True)
+        (own / "encoder.onnx").write_bytes(self.encoder)
+        (own / "head.onnx").write_bytes(self.head)
+        card = {"sha256": self.sha256, **self.card}
+        (own / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        return own
+
 
 @dataclass(frozen=True)
 class RegisteredModel:
@@ -86,6 +102,12 @@ class RegisteredModel:
     promoted_at: datetime | None
     metrics: Mapping[str, float]
     card: Mapping[str, Any]
+
+    @property
+    def compression(self) -> Mapping[str, Any]:
+        """What a compressed model was made from, how, and what it lost; empty of any other model."""
+        found: Mapping[str, Any] = self.card.get("compression", {})
+        return found
 
 
 @dataclass(frozen=True)
@@ -150,6 +172,13 @@ class Registry:
         """Gives the model that scores, or None where none was promoted yet."""
         return next((model for model in self.models() if model.status == "champion"), None)
 
+    def graphs(self, model_version: str) -> tuple[bytes, bytes]:
+        """Gives the files of a registered model: the encoder's and the head's."""
+        (stored,) = self.connection.fetch(
+            f"select encoder_onnx, head_onnx from {self._models} where model_version = ?", [model_version]
+        )
+        return bytes(stored["encoder_onnx"]), bytes(stored["head_onnx"])
+
     def register(self, candidate: Candidate) -> None:
         """Adds a model as a candidate.
 
@@ -183,15 +212,22 @@ class Registry:
             ],
         )
 
-    def promote(self, model_version: str) -> RegisteredModel:
+    def promote(self, model_version: str, *, accept_loss: bool = False) -> RegisteredModel:
         """Makes a model the champion, and retires the one that was, at once.
 
+        Args:
+            model_version: the model.
+            accept_loss: promote it also where compression cost it more than it may.
+
         Raises:
-            PurchasingPowerError: the model is unknown, damaged, or does not fit the features that dbt builds.
+            PurchasingPowerError: the model is unknown, damaged, does not fit the features that dbt builds, or
+                lost too much by compression.
         """
         model = self.get(model_version)
         if model.status == "champion":
             raise PurchasingPowerError(f"Model {model_version} is the champion already: nothing to promote.")
+        if not accept_loss:
+            _check_loss(model)
         self._check_fit(model)
         self._make_champion(model, promoted_at=_naive_utc(datetime.now(UTC)))
         return self.get(model_version)
@@ -256,11 +292,7 @@ class Registry:
 
     def _check_fit(self, model: RegisteredModel) -> None:
         """Refuses what scoring would refuse, before the champion changes."""
-        stored = self.connection.fetch(
-            f"select encoder_onnx, head_onnx from {self._models} where model_version = ?",
-            [model.model_version],
-        )[0]
-        if model_sha256(stored["encoder_onnx"], stored["head_onnx"]) != model.sha256:
+        if model_sha256(*self.graphs(model.model_version)) != model.sha256:
             raise PurchasingPowerError(
                 f"The bytes of model {model.model_version} do not match its sha256: it was damaged or "
                 "changed, so train a new one with `purchasing-power train`."
@@ -317,6 +349,32 @@ def require(connection: Connection, project: Project, model: str) -> str:
             f"in {project.project_dir} first."
         )
     return relation
+
+
+def _check_loss(model: RegisteredModel) -> None:
+    """Refuses a model that compression made worse than it may.
+
+    Raises:
+        PurchasingPowerError: it loses too much, or states depend on who shares a batch.
+    """
+    compression = model.compression
+    if not compression:
+        return
+    again = f"compress {compression['original']} again with"
+    loss, drift = compression["normalized_gini_lost"], compression["state_drift"]
+    # Written so that NaN fails too.
+    if not loss <= LARGEST_GINI_LOSS:
+        raise PurchasingPowerError(
+            f"Model {model.model_version} loses {loss:.4f} of normalised Gini against "
+            f"{compression['original']}, and {LARGEST_GINI_LOSS} is what may be lost: {again} a larger "
+            "--keep-trees or with --to float16, or promote it all the same with --accept-loss."
+        )
+    if not drift <= LARGEST_STATE_DRIFT:
+        raise PurchasingPowerError(
+            f"Model {model.model_version} computes states that differ by {drift:.1e} with the users who "
+            f"share a batch, so daily runs would not equal a full one: {again} --to int8, or promote it all "
+            "the same with --accept-loss."
+        )
 
 
 def _model(row: Mapping[str, Any]) -> RegisteredModel:
