@@ -1,12 +1,16 @@
-"""What the accuracy benchmark writes: the best in bold, and in how many cells ours leads."""
+"""What benchmarks write: the best in bold, in how many cells ours leads, what an event in real time costs."""
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_bootstrap import CUTS, make_users
+from test_online_scorer import after, bought, scorer
 
 from purchasing_power.evaluation import bootstrap_figures, evaluate
 
@@ -53,3 +57,30 @@ def test_cells_count_where_ours_leads(table: str) -> None:
     assert "ahead of the best other method in 0 of 10 main metrics" in line
     assert "spearman (near)" in line and "normalized_gini (near)" in line
     assert table.endswith("A note.")
+
+
+def test_events_in_real_time_are_measured_and_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import online
+
+    service = scorer()
+    events = [bought(after(day), user_id=user_id) for day in range(5) for user_id in ("known", "new")]
+    replayed = online.replay(service, {"known": service.newcomer("known")}, events)
+    assert set(replayed.memories) == {"known", "new"}
+    assert len(replayed.update_ms) == len(replayed.memory_bytes) == 10
+    assert (replayed.update_ms <= replayed.stored_ms).all()
+
+    score = service.score(replayed.memories["new"], dt.date(2024, 3, 9))
+    batch = dataclasses.asdict(score)
+    assert online.largest_difference(score, batch) == 0
+    assert online.largest_difference(score, {**batch, "purchasing_power_tier": "another"}) == 1
+    # A low quantile is compared with what matters, the expected spend; a probability with itself.
+    one = dataclasses.replace(score, expected_spend=10.0, spend_p10=1.0)
+    other = {**dataclasses.asdict(one), "spend_p10": 1.1}
+    assert online.largest_difference(one, other) == pytest.approx(0.01)
+    halved = {**batch, "purchase_probability": score.purchase_probability / 2}
+    assert online.largest_difference(score, halved) == pytest.approx(1)
+
+    text = online.report(replayed, np.array([1e-7, 2e-5]), recomputed=3)
+    assert "10 events onto the memories of 2 users" in text
+    assert "2.0e-05 at most, 1 of them by more than 1e-05; 3 users have another past" in text

@@ -122,6 +122,15 @@ def test_some_users_are_loaded_by_name(earlier: Shop, weeks: Weeks) -> None:
         assert warehouse.memory("nobody") is None
 
 
+def test_a_user_whose_days_lie_in_two_batches_is_whole(
+    earlier: Shop, weeks: Weeks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("purchasing_power.warehouse.online._ROWS_PER_BATCH", 100)
+    with open_online(Project.find(earlier.folder)) as warehouse:
+        found = {memory.user_id: memory.to_bytes() for memory in warehouse.memories()}
+    assert found == {user_id: memory.to_bytes() for user_id, memory in weeks.memories.items()}
+
+
 def test_what_came_before_the_memory_is_late(weeks: Weeks) -> None:
     event = next(event for event in weeks.events if event["user_id"] in weeks.memories)
     memory = weeks.memories[event["user_id"]]

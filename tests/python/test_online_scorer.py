@@ -6,6 +6,7 @@ import datetime as dt
 import random
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,7 @@ LEVELS: dict[str, dict[str, str | tuple[str, int | None, int]]] = {
         "highest_14d": ("coalesce(max(spend), 0)", 14, 0),
         "steps": ("coalesce(sum(is_step), 0)", None, 0),
         "gaps": ("coalesce(sum(gap) / nullif(count(gap), 0), 0)", None, 0),
+        "gap_total": ("sum(gap)", None, 0),
         "last_order_on": ("max(order_on)", None, 0),
         "steps_before": ("coalesce(sum(is_step), 0)", None, 7),
     },
@@ -165,8 +167,8 @@ EVENTS = st.lists(
             "event_count": 2 if kind == "browse_event" else None,
             "is_amount_missing": amount is None,
         },
-        # Up to six weeks, so that days fall out of the windows.
-        st.integers(0, 6 * 7 * 24),
+        # Up to six weeks, so that days fall out of the windows, or two days, so that they hold several steps.
+        st.integers(0, 6 * 7 * 24) | st.integers(0, 48),
         st.sampled_from(["order_line", "refund", "browse_event"]),
         st.none() | st.decimals(-20, 90, allow_nan=False, places=4),
         st.none() | st.sampled_from(["a", "b", "ü"]),
@@ -206,33 +208,63 @@ def test_the_order_within_a_step_leaves_no_trace(events: list[dict[str, Any]], g
 
 
 @settings(max_examples=60, deadline=None)
-@given(events=EVENTS, grain=GRAINS, days=st.integers(0, 40))
-def test_windows_are_sums_over_their_days(events: list[dict[str, Any]], grain: str, days: int) -> None:
+@given(events=EVENTS, grain=GRAINS)
+def test_windows_are_sums_over_their_days(events: list[dict[str, Any]], grain: str) -> None:
     service, compiled = scorer(grain), Compiled.of(definitions(), grain)
     memory = fed(service, events)
     if memory.open is None:
         return
-    anchor = compiled.steps.ends(memory.open.step_on) + dt.timedelta(
-        days=7 * days if grain == "week" else days
-    )
-    found = compiled.context(memory, anchor)
-    spent: dict[dt.date, Decimal] = {}
-    steps = set()
+    spent: dict[tuple[dt.date, Any], Decimal] = {}
     for event in events:
-        day = compiled.steps.begins(event["occurred_at"])
-        steps.add((day, event["occurred_at"] if grain == "event" else None))
-        spent[day] = spent.get(day, Decimal(0)) + (event["amount"] or 0)
+        step = (
+            compiled.steps.begins(event["occurred_at"]),
+            event["occurred_at"] if grain == "event" else None,
+        )
+        spent[step] = spent.get(step, Decimal(0)) + (event["amount"] or 0)
+    days = sorted(day for day, _ in spent)
+    gaps = [gap for one, other in pairwise(days) if (gap := (other - one).days)]
+    for later in range(0, 22, 7 if grain == "week" else 1):
+        anchor = compiled.steps.ends(memory.open.step_on) + dt.timedelta(days=later)
+        found = compiled.context(memory, anchor)
 
-    def within(begins: int, ends: int) -> list[Decimal]:
-        return [spend for day, spend in spent.items() if ends < (anchor - day).days <= begins]
+        def within(begins: int, ends: int, anchor: dt.date = anchor) -> list[Decimal]:
+            return [spend for (day, _), spend in spent.items() if ends < (anchor - day).days <= begins]
 
-    assert found["spend_7d"] == float(sum(within(7, 0)))
-    assert found["spend_before"] == float(sum(within(14, 7)))
-    assert found["steps"] == len(steps)
-    assert found["steps_before"] == sum((anchor - day).days > 7 for day, _ in steps)
-    # What no window reaches is one row.
+        assert found["spend_7d"] == float(sum(within(7, 0)))
+        assert found["spend_before"] == float(sum(within(14, 7)))
+        assert found["highest_14d"] == float(max(within(14, 0), default=0))
+        assert found["steps"] == len(spent)
+        assert found["steps_before"] == sum((anchor - day).days > 7 for day, _ in spent)
+        # A sum of nothing is NULL.
+        assert found["gap_total"] == (sum(gaps) or None)
+    # A day is one row, and so is all that no window reaches.
     assert memory.days[0] == LONG_AGO
-    assert len(memory.days) <= 1 + 14
+    assert len(set(memory.days)) == len(memory.days) <= 1 + 14
+
+
+def test_a_step_knows_where_it_stands() -> None:
+    service, compiled = scorer(), Compiled.of(definitions(), "day")
+    memory, found = service.newcomer("u"), []
+    looked_at = {"activity": "browse_event", "event_count": 3}
+    for event in (bought(after(0)), {**looked_at, "occurred_at": after(2)}, bought(after(5), category="a")):
+        memory = service.absorb(memory, event)
+        step = compiled.step(memory)
+        found.append({name: step[name] for name in ("number", "gap", "order_gap", "events", "variety")})
+    assert found == [
+        {"number": 1, "gap": 0, "order_gap": 0, "events": 0, "variety": 0},
+        {"number": 2, "gap": 2, "order_gap": 0, "events": 3, "variety": 0},
+        {"number": 3, "gap": 3, "order_gap": 5, "events": 0, "variety": 0},
+    ]
+    memory = service.absorb(memory, bought(after(5), category="b"))
+    assert compiled.step(memory)["variety"] == 0.693147
+
+
+def test_what_years_add_up_stays_exact() -> None:
+    memory = fed(scorer(), [bought(after(day), amount=0.1) for day in range(400)])
+    spend = [part.point.name for part in Compiled.of(definitions(), "day").windows.parts].index("spend")
+    # As floats they add up to a hair less.
+    assert memory.parts[0, spend] == 0.1 * (400 - (len(memory.days) - 1) - 1)
+    assert sum([0.1] * 385) != 38.5
 
 
 def test_a_memory_stays_as_it_was() -> None:
@@ -407,11 +439,10 @@ def test_what_activity_cannot_hold_is_refused(changes: dict[str, Any], message: 
 
 
 def test_numbers_of_any_kind_are_read_to_the_digits_that_the_warehouse_keeps() -> None:
-    service = scorer()
-    for amount in (Decimal("1.23456"), 1.23456, np.float32(1.2346), np.float64(1.2346)):
+    service, compiled = scorer(), Compiled.of(definitions(), "day")
+    for amount in (Decimal("1.23456"), 1.23456, np.float32(1.23456), np.float64(1.23456)):
         memory = service.absorb(service.newcomer("u"), bought(after(0), amount))
-        assert memory.open is not None
-        assert memory.open.measures[0] == 1.2346
+        assert compiled.step(memory)["highest"] == 1.2346
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,7 @@ class Steps:
         """
         values = self._measures.results(step.measures)
         remembered = self._categories.start
-        # Sorted, so that sums of floats do not depend on the order of events.
-        for count in sorted(step.categories.values()):
+        for count in step.categories.values():
             remembered = self._categories.added(remembered, [count])
         if step.categories:
             values += self._categories.results(remembered)

@@ -145,9 +145,7 @@ class Windows:
 
     def no_days(self) -> tuple[DayArray, PartArray]:
         """Gives the days and parts of a user without a closed step."""
-        nothing = np.full((1, len(self.parts)), np.nan)
-        nothing[:, self._sums : self._added] = 0
-        return np.array([LONG_AGO], np.int32), nothing
+        return np.array([LONG_AGO], np.int32), np.full((1, len(self.parts)), np.nan)
 
     def with_step(
         self, days: DayArray, parts: PartArray, day: int, step_values: Values

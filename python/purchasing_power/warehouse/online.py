@@ -73,8 +73,7 @@ class MemoryReader:
         reader = self._connection.query(self._query(len(user_ids)), [*user_ids, *user_ids], _ROWS_PER_BATCH)
         rest: list[pa.RecordBatch] = []
         for batch in reader:
-            rest.append(batch)
-            joined = pa.concat_batches(rest)
+            joined = pa.concat_batches([*rest, batch])
             starts = np.flatnonzero(joined.column("part_number").to_numpy(zero_copy_only=False) == 1)
             # The last user's rows may go on in the next batch.
             yield from self._memories(joined.slice(0, int(starts[-1])))
