@@ -32,6 +32,7 @@ from measuring import (
     DbtRun,
     Ledger,
     Row,
+    clean_up_when_terminated,
     interleaved,
     merge_rows,
     run_child,
@@ -526,6 +527,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measures what was asked for; each part's rows are written as soon as they are there."""
     options = parse()
+    clean_up_when_terminated()
     reporter = ConsoleReporter(make_console())
     with tempfile.TemporaryDirectory(prefix="limits-") as name:
         folder = (options.folder or Path(name)).resolve()

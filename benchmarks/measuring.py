@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -192,6 +193,11 @@ def run_child(
             )
         used = json.loads(usage.read_text())
     return ChildRun(seconds, used["cpu"], used["peak"], polled.most, lines[-1] if lines else "")
+
+
+def clean_up_when_terminated() -> None:
+    """Lets SIGTERM end this process as an error does: children are ended too, and folders removed."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def _failure(lines: Sequence[str]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,29 @@ def test_a_child_that_fails_says_why(tmp_path: Path) -> None:
 
     with pytest.raises(PurchasingPowerError, match=r"failed in .*no such shop"):
         run_child([sys.executable, "-c", "raise SystemExit('no such shop')"], tmp_path)
+
+
+def test_who_is_terminated_leaves_no_child_behind(tmp_path: Path) -> None:
+    import psutil
+
+    script = f"""
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {str(BENCHMARKS)!r})
+from measuring import clean_up_when_terminated, run_child
+clean_up_when_terminated()
+sleeper = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+run_child([sys.executable, "-c", sleeper], Path("."), lambda line: print(line, flush=True))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    child = psutil.Process(int(process.stdout.readline()))
+    process.terminate()
+    assert process.wait(30) == 128 + signal.SIGTERM
+    child.wait(30)
+    assert not child.is_running()
 
 
 def test_dbts_own_times_are_read(tmp_path: Path) -> None:
