@@ -168,7 +168,7 @@ SETTINGS = {
     "training": ([1], "purchasing_power__training is [1]: write field: value, a field a line."),
     "training, unknown field": (
         {"learn_rate": 0.1},
-        "purchasing_power__training.learn_rate does not exist: write one of batch_size, epochs,",
+        "purchasing_power__training.learn_rate does not exist: write one of batch_size, users_per_epoch, epochs,",
     ),
     "training, a number that YAML takes for text": (
         {"learning_rate": "2e-3"},
