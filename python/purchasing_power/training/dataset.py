@@ -22,9 +22,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.scoring.columns import column, integer_column, list_column, string_column
-from purchasing_power.scoring.columns import lists as _lists
-from purchasing_power.scoring.columns import ranges as _ranges
+from purchasing_power.scoring.columns import (
+    column,
+    integer_column,
+    list_column,
+    lists,
+    ranges,
+    string_column,
+)
 from purchasing_power.scoring.metadata import FeatureContract
 
 SPLITS = ("train", "validation")
@@ -201,22 +206,22 @@ class SequenceDataset:
             users = chosen.users[first : first + rows]
             at = chosen.first_anchor[first : first + rows]
             counts = self._anchor["steps_before"][at].astype(np.int64)
-            steps = self._steps[_ranges(self._step_start[users], counts)]
+            steps = self._steps[ranges(self._step_start[users], counts)]
             batch = pa.record_batch(
                 {
                     "user_id": self.user_ids(users),
                     "n_steps": pa.array(counts.astype(np.int32)),
-                    "steps": _lists(steps, counts * self.n_channels),
+                    "steps": lists(steps, counts * self.n_channels),
                     "previous_state": pa.nulls(len(users), pa.list_(pa.float32())),
                 }
             )
             context = self._context[at]
-            yield batch, _lists(context, np.full(len(users), self.n_context))
+            yield batch, lists(context, np.full(len(users), self.n_context))
 
     def user_ids(self, users: npt.NDArray[np.int64]) -> pa.Array:
         """Gives the ids of users by their position."""
         sizes = self._user["id_bytes"][users]
-        content = self._ids[_ranges(self._id_start[users], sizes)]
+        content = self._ids[ranges(self._id_start[users], sizes)]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
         return pa.StringArray.from_buffers(len(users), pa.py_buffer(offsets), pa.py_buffer(content.tobytes()))
 
@@ -287,7 +292,7 @@ class AnchorSelection:
         ]
 
         def places(block: slice) -> npt.NDArray[np.int64]:
-            return _ranges(self.first_anchor[block], self.n_anchors[block])
+            return ranges(self.first_anchor[block], self.n_anchors[block])
 
         purchases = sum(int((data._anchor["orders"][places(block)] > 0).sum()) for block in blocks)
         # Where few buy, each purchase says more than each of the many who did not.
@@ -309,7 +314,7 @@ class AnchorSelection:
     def label_sample(self, users: int = 100_000) -> npt.NDArray[np.float64]:
         """Gives the spend of every chosen anchor of about `users` users at most, of all lengths alike."""
         every = slice(None, None, max(1, len(self.users) // users))
-        at = _ranges(self.first_anchor[every], self.n_anchors[every])
+        at = ranges(self.first_anchor[every], self.n_anchors[every])
         spend: npt.NDArray[np.float64] = self.dataset._anchor["spend"][at]
         return spend
 
@@ -416,8 +421,8 @@ class AnchorSequence(keras.utils.PyDataset):  # type: ignore[misc]
         is_step = np.arange(max(1, int(n_steps.max()))) < n_steps[:, None]
         is_anchor = np.arange(int(n_anchors.max())) < n_anchors[:, None]
         steps = np.zeros((*is_step.shape, data.n_channels), np.float32)
-        steps[is_step] = data._steps[_ranges(data._step_start[chosen.users[rows]], n_steps)]
-        at = _ranges(chosen.first_anchor[rows], n_anchors)
+        steps[is_step] = data._steps[ranges(data._step_start[chosen.users[rows]], n_steps)]
+        at = ranges(chosen.first_anchor[rows], n_anchors)
 
         def spread(values: npt.NDArray[Any], kind: Any) -> npt.NDArray[Any]:
             padded = np.zeros((*is_anchor.shape, *values.shape[1:]), kind)
@@ -438,7 +443,7 @@ class AnchorSequence(keras.utils.PyDataset):  # type: ignore[misc]
         chosen, days, total = self._selection, self._selection.dataset._anchor["anchor_day"], 0.0
         for first in range(0, len(chosen.users), _USERS_PER_BLOCK):
             block = slice(first, first + _USERS_PER_BLOCK)
-            at = _ranges(chosen.first_anchor[block], chosen.n_anchors[block])
+            at = ranges(chosen.first_anchor[block], chosen.n_anchors[block])
             total += float(self._weight(days[at].astype(np.float32)).sum(dtype=np.float64))
         return total / -(-len(chosen.users) // self._batch_size)
 
@@ -463,13 +468,13 @@ def _write_batch(batch: pa.RecordBatch, files: Mapping[str, BinaryIO], contract:
             f"purchasing_power__training_sequences has the split '{unknown[0]}'; it must be one of "
             f"{', '.join(SPLITS)}."
         )
-    lists = {
+    written = {
         "steps": ("steps", n_steps * len(contract.channels), np.float32),
         "context": ("context", n_anchors * len(contract.context), np.float32),
         "anchor_on": ("anchor_day", n_anchors, np.int32),
         **{name: (name, n_anchors, _ANCHOR_FILES[name]) for name in _ANCHOR_FILES if name != "anchor_day"},
     }
-    for name, (target, expected, kind) in lists.items():
+    for name, (target, expected, kind) in written.items():
         numeric = _dates_as_days(batch) if name == "anchor_on" else batch
         rows = list_column(numeric, name, nullable=False)
         wrong = rows.lengths != expected
@@ -481,7 +486,7 @@ def _write_batch(batch: pa.RecordBatch, files: Mapping[str, BinaryIO], contract:
                 f"'{users[row].as_py()}' but {int(expected[row])} belong there; run 'dbt build' for the "
                 "features again."
             )
-        rows.values[_ranges(rows.starts, rows.lengths)].astype(kind).tofile(files[target])
+        rows.values[ranges(rows.starts, rows.lengths)].astype(kind).tofile(files[target])
     n_steps.astype(np.int64).tofile(files["n_steps"])
     n_anchors.astype(np.int64).tofile(files["n_anchors"])
     np.array([SPLITS.index(name) for name in split], np.int8).tofile(files["split"])
