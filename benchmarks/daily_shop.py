@@ -1,4 +1,4 @@
-"""A simulated shop that lives on: each further day some of its users come back."""
+"""A simulated shop that lives on: each further day some users come back, and some of its past changes."""
 
 from __future__ import annotations
 
@@ -69,3 +69,59 @@ def add_day(folder: Path, day: dt.date, number: int, share: float) -> int:
             f"select count(distinct customer_id) from '{folder}/events_day{number}.parquet'"
         ).fetchall()
     return int(users)
+
+
+def change_past(folder: Path, number: int, share: float) -> int:
+    """Changes what the shop said before: rows come late, are corrected and go, and prices change.
+
+    Args:
+        folder: Folder that `link_shop` made; files that change take the place of their links.
+        number: How many days this is after the shop's own; it chooses the rows.
+        share: Share of the events that come late a second time, of the order lines that are corrected, and of
+            those that go.
+
+    Returns:
+        How many rows and products are other than they were.
+    """
+    changed = 0
+
+    def chosen(key: str, salt: str, of: float) -> str:
+        return f"hash({key} || '{salt}{number}') % 1000000 < {round(of * 1_000_000)}"
+
+    with duckdb.connect() as connection:
+
+        def rewrite(log: str, query: str) -> None:
+            fresh = folder / "fresh.parquet"
+            connection.execute(f"copy ({query}) to '{fresh}'").fetchall()
+            fresh.replace(folder / f"{log}.parquet")
+
+        def count(log: str, condition: str) -> int:
+            query = f"select count(*) from '{folder}/{log}.parquet' where {condition}"
+            ((rows,),) = connection.execute(query).fetchall()
+            return int(rows)
+
+        late = chosen("event_id", "late", share)
+        changed += count("events", late)
+        connection.execute(
+            f"""
+            copy (
+                select * replace (event_id + {number * _IDS_OF_A_DAY + _IDS_OF_A_DAY // 2} as event_id)
+                from '{folder}/events.parquet' where {late}
+            ) to '{folder}/events_late{number}.parquet'
+            """
+        ).fetchall()
+        gone, corrected = chosen("line_id", "gone", share), chosen("line_id", "corrected", share)
+        changed += count("orders", f"{gone} or {corrected}")
+        rewrite(
+            "orders",
+            f"select * replace (case when {corrected} then paid * 1.25 else paid end as paid) "
+            f"from '{folder}/orders.parquet' where not ({gone}) or line_id is null",
+        )
+        dearer = chosen("product_id", "dearer", share)
+        changed += count("products", dearer)
+        rewrite(
+            "products",
+            f"select * replace (case when {dearer} then price * 1.1 else price end as price) "
+            f"from '{folder}/products.parquet'",
+        )
+    return changed

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from daily_shop import add_day, link_shop
+from daily_shop import add_day, change_past, link_shop
 from document import read_table, write_table
 from features_check import ANCHORS, GIVEN, STEPS, freeze, require_equal
 from measuring import (
@@ -54,6 +54,15 @@ from purchasing_power.warehouse.project import Project
 HERE = Path(__file__).parent
 ENCODER, HEAD = "int_purchasing_power__state_updates", "int_purchasing_power__raw_scores"
 DAILY_SHARE = 0.01
+# What is compared after some days: each table's key, and what differs between runs by its nature.
+OUTPUTS = {
+    "purchasing_power__user_steps": (("user_id", "step_index"), ()),
+    "int_purchasing_power__running_totals": (("user_id", "step_index"), ()),
+    "purchasing_power__users": (("user_id",), ()),
+    "purchasing_power__rejected_rows": (("relation", "reason", "row_key", "raw_values"), ()),
+    "purchasing_power__user_states": (("user_id",), ()),
+    "purchasing_power__scores": (("user_id",), ("scored_at",)),
+}
 PHASES = ("build", "train", "score")
 # Rows of the table, in its order; those of a group share a beginning.
 ORDER = (
@@ -69,6 +78,7 @@ ORDER = (
     "training over Keras `fit`, a padded sequence an anchor",
     "daily run over a full one, 1 % active: scoring",
     "daily run over a full one, 1 % active: features and scoring",
+    "daily runs and one of the last day: difference",
     *(f"peak memory: {phase}" for phase in PHASES),
     *(f"cost against size: {phase}" for phase in PHASES),
 )
@@ -79,6 +89,7 @@ GOALS = {
     "features over pandas": ">= 10 x",
     "training over Keras `fit`, a padded sequence an anchor": ">= 10 x",
     "daily run over a full one, 1 % active": "<= 5 %",
+    "daily runs and one of the last day": "<= 1e-5 on every output",
     "peak memory": "<= 1.15 x from 100,000 to 1,000,000 users; scoring under 1 GB",
     "cost against size": "<= 1.05",
 }
@@ -267,17 +278,7 @@ class Limits:
         """Times a day on which one user in a hundred was active, and a full run over the same rows."""
         bench, reporter = self.bench, self.bench.reporter
         original = bench.shop(self.options.users, self.options.dirt)
-        shop = Shop(bench.folder / "daily-shop", original.users, original.days, original.events)
-        link_shop(original.folder, shop.folder)
-        # The vars of the original name its own folder.
-        variables = shop.folder / "purchasing_power_vars.yml"
-        text = variables.read_text(encoding="utf-8").replace(str(original.folder), str(shop.folder))
-        variables.unlink()
-        variables.write_text(text, encoding="utf-8")
-        project = bench.project("daily", shop)
-        bench.build(project)
-        bench.train(project, self.options.epochs)
-        bench.dbt(project, SCORING)
+        shop, project = self._living(original)
         days = 0
         active: list[int] = []
 
@@ -327,6 +328,55 @@ class Limits:
                 )
             )
         return rows
+
+    def days(self) -> list[Row]:
+        """Compares every output after some daily runs with that of one full run over the same rows."""
+        bench, reporter = self.bench, self.bench.reporter
+        original = bench.shop(self.options.training_users, self.options.dirt)
+        shop, project = self._living(original)
+        changed = 0
+        for number in range(1, self.options.daily_runs + 1):
+            with connect(project, read_only=True) as connection:
+                day = read_settings(connection, project).as_of_date
+            add_day(shop.folder, day, number, DAILY_SHARE)
+            changed += change_past(shop.folder, number, share=0.0005)
+            bench.dbt(project, DAILY)
+            with connect(project, read_only=True) as connection:
+                rebuilt = project.relation("int_purchasing_power__users_to_rebuild")
+                (found,) = connection.fetch(f"select count(*) as users from {rebuilt}")
+            reporter.say(f"  day {number}: {found['users']:,} users made anew")
+        daily = {name: _rows(project, name, *how) for name, how in OUTPUTS.items()}
+        bench.dbt(project, (*EVERYTHING, FULL))
+        apart = {
+            name: _largest_difference_of(daily[name], _rows(project, name, *how), name)
+            for name, how in OUTPUTS.items()
+        }
+        reporter.say(", ".join(f"{name}: {value:.1e}" for name, value in apart.items()))
+        return [
+            self._row(
+                "daily runs and one of the last day: difference",
+                f"{max(apart.values()):.0e}",
+                f"{self.options.daily_runs} daily runs; {changed:,} rows came late, were corrected or went, "
+                "prices among them",
+                "a full refresh over the same rows: " + ", ".join(name.split("__")[1] for name in OUTPUTS),
+                f"{original}; {self._versions('duckdb')}",
+            )
+        ]
+
+    def _living(self, original: Shop) -> tuple[Shop, Project]:
+        """Gives a shop that days can be added to, and a project over it that is built, trained and scored."""
+        shop = Shop(self.bench.folder / "daily-shop", original.users, original.days, original.events)
+        link_shop(original.folder, shop.folder)
+        # The vars of the original name its own folder.
+        variables = shop.folder / "purchasing_power_vars.yml"
+        text = variables.read_text(encoding="utf-8").replace(str(original.folder), str(shop.folder))
+        variables.unlink()
+        variables.write_text(text, encoding="utf-8")
+        project = self.bench.project("daily", shop)
+        self.bench.build(project)
+        self.bench.train(project, self.options.epochs)
+        self.bench.dbt(project, SCORING)
+        return shop, project
 
     def memory(self) -> list[Row]:
         """Measures the most memory that building, training and scoring take, at some sizes."""
@@ -477,6 +527,40 @@ def _largest_difference(some: pa.Table, others: pa.Table) -> float:
     return max(apart)
 
 
+def _rows(project: Project, name: str, key: Sequence[str], left_out: Sequence[str]) -> pa.Table:
+    """Gives a table in the order of its key, which comes first."""
+    relation = project.relation(name)
+    with connect(project, read_only=True) as connection:
+        query = f"select * from {relation} order by {', '.join(key)}"
+        rows = connection.query(query).read_all()
+    others = sorted({*rows.column_names} - {*key, *left_out})
+    return rows.select([*key, *others])
+
+
+def _largest_difference_of(some: pa.Table, others: pa.Table, name: str) -> float:
+    """Gives the largest difference of two tables' numbers, relative where values exceed 1.
+
+    Raises:
+        PurchasingPowerError: They have other rows, or something that is no float differs.
+    """
+    if some.num_rows != others.num_rows or some.column_names != others.column_names:
+        raise PurchasingPowerError(
+            f"{name} has {some.num_rows:,} rows after daily runs and {others.num_rows:,} after a full one."
+        )
+    largest = 0.0
+    for column in some.column_names:
+        one, other = (table.column(column).combine_chunks() for table in (some, others))
+        if pa.types.is_list(one.type):
+            one, other = one.flatten(), other.flatten()
+        if pa.types.is_floating(one.type) and len(one) == len(other):
+            pair = [np.nan_to_num(values.to_numpy(zero_copy_only=False), nan=-1e9) for values in (one, other)]
+            apart = np.abs(pair[0] - pair[1]) / np.maximum(1.0, np.abs(pair[1]))
+            largest = max(largest, float(apart.max(initial=0.0)))
+        elif one != other:
+            raise PurchasingPowerError(f"{name}.{column} differs between daily runs and a full one.")
+    return largest
+
+
 def _numbers(text: str) -> list[int]:
     numbers = sorted({int(part) for part in text.split(",")})
     if not numbers or numbers[0] < 1:
@@ -489,6 +573,7 @@ PARTS: dict[str, Callable[[Limits], list[Row]]] = {
     "features": Limits.features,
     "training": Limits.training,
     "daily": Limits.daily,
+    "days": Limits.days,
     "memory": Limits.memory,
     "cost": Limits.cost,
 }
@@ -512,6 +597,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--epochs", type=int, default=1, help="epochs of training where it is not what is compared")
     add("--training-users", type=int, default=1000, help="users of the shop that training is compared on")
     add("--training-epochs", type=int, default=4, help="epochs of both trainings that are compared")
+    add("--daily-runs", type=int, default=30, help="days after which daily runs and a full one are compared")
     add("--sizes", type=_numbers, default=[10_000, 40_000], help="users at which memory is measured")
     add("--events", type=_numbers, default=[1_000_000, 4_000_000], help="events at which cost is measured")
     add("--memory-limit", help="DuckDB's memory_limit, such as 2GB; its own default if not given")

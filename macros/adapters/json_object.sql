@@ -1,17 +1,34 @@
-{#- A JSON object, as text, of the named columns of an alias. -#}
-{% macro json_object(columns, alias) %}
-    {{ return(adapter.dispatch('json_object', 'purchasing_power')(columns, alias)) }}
+{#- An array of the named columns of an alias, each as text: what json_object() makes a JSON object of. -#}
+{% macro text_array(columns, alias) %}
+    {{ return(adapter.dispatch('text_array', 'purchasing_power')(columns, alias)) }}
 {% endmacro %}
 
-{% macro default__json_object(columns, alias) %}
+{% macro default__text_array(columns, alias) %}
+    {{ purchasing_power.unsupported('arrays of texts') }}
+{% endmacro %}
+
+{% macro duckdb__text_array(columns, alias) %}
+    {%- set texts = [] -%}
+    {%- for column in columns -%}
+        {%- do texts.append('cast(' ~ alias ~ '.' ~ column ~ ' as varchar)') -%}
+    {%- endfor -%}
+    {{ return('[' ~ texts | join(', ') ~ ']') }}
+{% endmacro %}
+
+
+{#- A JSON object, as text, of names and the array of their texts: NaN and infinity have no JSON number. -#}
+{% macro json_object(names, texts) %}
+    {{ return(adapter.dispatch('json_object', 'purchasing_power')(names, texts)) }}
+{% endmacro %}
+
+{% macro default__json_object(names, texts) %}
     {{ purchasing_power.unsupported('JSON objects') }}
 {% endmacro %}
 
-{#- NaN and infinity have no JSON number, so every value is written as text. -#}
-{% macro duckdb__json_object(columns, alias) %}
+{% macro duckdb__json_object(names, texts) %}
     {%- set pairs = [] -%}
-    {%- for column in columns -%}
-        {%- do pairs.append("'" ~ column ~ "', cast(" ~ alias ~ '.' ~ column ~ ' as varchar)') -%}
+    {%- for name in names -%}
+        {%- do pairs.append("'" ~ name ~ "', " ~ texts ~ '[' ~ loop.index ~ ']') -%}
     {%- endfor -%}
     {{ return('cast(json_object(' ~ pairs | join(', ') ~ ') as varchar)') }}
 {% endmacro %}

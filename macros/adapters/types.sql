@@ -45,6 +45,19 @@
 {% endmacro %}
 
 
+{% macro type_text_array() %}
+    {{ return(adapter.dispatch('type_text_array', 'purchasing_power')()) }}
+{% endmacro %}
+
+{% macro default__type_text_array() %}
+    {{ purchasing_power.unsupported('arrays of texts') }}
+{% endmacro %}
+
+{% macro duckdb__type_text_array() %}
+    {{ return('varchar[]') }}
+{% endmacro %}
+
+
 {% macro type_bytes() %}
     {{ return(adapter.dispatch('type_bytes', 'purchasing_power')()) }}
 {% endmacro %}

@@ -7,7 +7,8 @@
     Raw values are kept for refused rows alone.
       rows   the relation to judge, the input itself by default; it has the input's columns and those named in `also`
       joins  what conditions look at beside the row
-    Values beyond a fence are refused where purchasing_power__outliers says so.
+    Values beyond a fence are refused where purchasing_power__outliers says so. A later run of an incremental model reads the
+    rows that may have come to another end, clear_checked_rows() having taken them out before.
 -#}
 {% macro checked_rows(input_name, conditions, prefer, with_as_of=true, rows=none, joins='', also=[]) %}
 {%- set columns = purchasing_power.input_contract()[input_name] -%}
@@ -15,19 +16,22 @@
 {%- set refused_beyond_fence = purchasing_power.columns_with_action(input_name, 'reject') -%}
 with
 
-{% if refused_beyond_fence -%}
 given_rows as (
 
     select * from {{ rows or ref('purchasing_power__' ~ input_name) }}
+    {% if is_incremental() -%}
+    where {{ purchasing_power.is_touched(input_name) }}
+    {%- endif %}
 
 ),
 
+{% if refused_beyond_fence -%}
 {{ purchasing_power.with_cleaning(input_name, 'given_rows', by_category=purchasing_power.has_category(input_name)) }},
 
 {% endif -%}
 input_rows as (
 
-    select * from {{ 'limited' if refused_beyond_fence else (rows or ref('purchasing_power__' ~ input_name)) }}
+    select * from {{ 'limited' if refused_beyond_fence else 'given_rows' }}
 
 ),
 
@@ -117,11 +121,11 @@ checked as (
         mapping_position,
         {% if purchasing_power.has_input(input_name, keys[0]) -%}
         case when rank_within_key > 1 then 'duplicate' else refusal_reason end as rejection_reason,
-        case when rank_within_key > 1 or refusal_reason is not null then raw_values end as raw_values
+        case when rank_within_key > 1 or refusal_reason is not null then {{ purchasing_power.raw_json(input_name) }} end as raw_values
     from ranked
         {%- else -%}
         refusal_reason as rejection_reason,
-        case when refusal_reason is not null then raw_values end as raw_values
+        case when refusal_reason is not null then {{ purchasing_power.raw_json(input_name) }} end as raw_values
     from judged
         {%- endif %}
 

@@ -1,13 +1,6 @@
-{#-
-    The states that the last run left, or none on a first run or a full refresh. user_states is built from what this
-    feeds, so it cannot be a ref (a cycle); where it stands is read from the graph.
--#}
+{#- The states that the last run left, or none on a first run or a full refresh. -#}
 {% macro known_user_states() %}
-    {%- set states = none -%}
-    {%- if execute and not flags.FULL_REFRESH -%}
-        {%- set node = graph.nodes['model.purchasing_power.purchasing_power__user_states'] -%}
-        {%- set states = adapter.get_relation(node.database, node.schema, node.alias) -%}
-    {%- endif -%}
+    {%- set states = purchasing_power.built_before('purchasing_power__user_states') -%}
     {%- if states is not none %}
     select
         user_id,

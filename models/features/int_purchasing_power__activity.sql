@@ -22,6 +22,7 @@ as_of as (
 order_lines as (
 
     select * from {{ ref('stg_purchasing_power__order_lines') }}
+    where {{ purchasing_power.is_rebuilt() }}
 
 ),
 
@@ -34,6 +35,7 @@ browse_sessions as (
 reviews as (
 
     select * from {{ ref('stg_purchasing_power__reviews') }}
+    where {{ purchasing_power.is_rebuilt() }}
 
 ),
 

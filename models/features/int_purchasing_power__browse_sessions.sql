@@ -17,6 +17,7 @@ with
 browse_events as (
 
     select * from {{ ref('stg_purchasing_power__browse_events') }}
+    where {{ purchasing_power.is_rebuilt() }}
 
 ),
 

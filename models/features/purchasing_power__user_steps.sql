@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='sync_all_columns',
+    pre_hook="{{ purchasing_power.clear_users() }}",
+) }}
+
 {%- set by_instant = purchasing_power.setting('step_grain') == 'event' -%}
 {%- set instant = ', occurred_at' if by_instant else '' -%}
 {%- set previous_step_on = 'lag(step_on) over (partition by user_id order by step_started_at)' -%}

@@ -17,12 +17,14 @@ scaling as (
 
 ),
 
-steps as (
+running_totals as (
 
     select
-        *,
-        {{ purchasing_power.step_digest() }} as step_digest
-    from {{ ref('purchasing_power__user_steps') }}
+        user_id,
+        step_index,
+        step_on,
+        digest
+    from {{ ref('int_purchasing_power__running_totals') }}
 
 ),
 
@@ -40,27 +42,16 @@ champion_states as (
 
 ),
 
-consumed_as_they_stand_now as (
-
-    select
-        steps.user_id,
-        count(*) as step_count,
-        sum(steps.step_digest) as digest
-    from steps
-    inner join champion_states on steps.user_id = champion_states.user_id
-    where steps.step_on <= champion_states.last_step_on
-    group by steps.user_id
-
-),
-
 resumable_states as (
 
+    -- the user's first steps are, to a digest, those that the state was made of
     select champion_states.*
     from champion_states
-    inner join consumed_as_they_stand_now as present on champion_states.user_id = present.user_id
-    where
-        champion_states.steps_consumed = present.step_count
-        and champion_states.consumed_digest = present.digest
+    inner join running_totals
+        on
+            champion_states.user_id = running_totals.user_id
+            and champion_states.steps_consumed = running_totals.step_index
+    where champion_states.consumed_digest = running_totals.digest
 
 ),
 
@@ -70,12 +61,10 @@ pending_steps as (
         steps.user_id,
         steps.step_index,
         {{ purchasing_power.normalised_array(channels, 'channel', 'steps', 'scaling') }} as step
-    from steps
+    from {{ ref('purchasing_power__user_steps') }} as steps
     cross join scaling
     left join resumable_states on steps.user_id = resumable_states.user_id
-    where
-        resumable_states.user_id is null
-        or steps.step_on > resumable_states.last_step_on
+    where steps.step_index > coalesce(resumable_states.steps_consumed, 0)
 
 ),
 
@@ -90,14 +79,12 @@ packed as (
 
 ),
 
-history as (
+ends as (
 
     select
         user_id,
-        max(step_on) as last_step_on,
-        count(*) as steps_consumed,
-        cast(sum(step_digest) as decimal(38, 0)) as consumed_digest
-    from steps
+        max(step_index) as last_index
+    from running_totals
     group by user_id
 
 ),
@@ -109,11 +96,15 @@ to_consume as (
         packed.n_steps,
         packed.steps,
         resumable_states.state as previous_state,
-        history.last_step_on,
-        history.steps_consumed,
-        history.consumed_digest
+        running_totals.step_on as last_step_on,
+        running_totals.step_index as steps_consumed,
+        running_totals.digest as consumed_digest
     from packed
-    inner join history on packed.user_id = history.user_id
+    inner join ends on packed.user_id = ends.user_id
+    inner join running_totals
+        on
+            ends.user_id = running_totals.user_id
+            and ends.last_index = running_totals.step_index
     left join resumable_states on packed.user_id = resumable_states.user_id
 
 )

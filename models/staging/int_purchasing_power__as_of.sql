@@ -1,10 +1,8 @@
-{%- set configured = purchasing_power.setting('as_of_date') -%}
-{%- set earliest = "cast('" ~ purchasing_power.setting('earliest_date') ~ "' as date)" %}
+{%- set configured = purchasing_power.setting('as_of_date') %}
 {#- Named here too: with a configured date nothing is read, and unit tests need their inputs built first. -#}
--- depends_on: {{ ref('int_purchasing_power__order_lines_priced') }}
+-- depends_on: {{ ref('int_purchasing_power__input_digests') }}
 -- depends_on: {{ ref('purchasing_power__browse_events') }}
 -- depends_on: {{ ref('int_purchasing_power__bots') }}
--- depends_on: {{ ref('purchasing_power__reviews') }}
 with
 
 {% if configured -%}
@@ -14,55 +12,42 @@ known_past as (
 
 ),
 {%- else -%}
-order_times as (
+bots as (
 
-    select max(ordered_at) as newest_at
-    from {{ ref('int_purchasing_power__order_lines_priced') }}
-    where
-        user_id is not null
-        and exchange_rate is not null
-        {% if purchasing_power.cleaning_rules('order_lines').amount.fill == 'reject' -%}
-        and amount is not null
-        {% endif -%}
-        and not ({{ purchasing_power.is_test_user('user_id') }})
-        and ordered_at >= {{ earliest }}
-        and ordered_at < {{ purchasing_power.tomorrow() }}
+    select * from {{ ref('int_purchasing_power__bots') }}
 
 ),
 
-browse_times as (
+newest_of_users as (
 
-    select max(browse_events.occurred_at) as newest_at
+    -- what a bot browsed is looked at below
+    select
+        case
+            when bots.user_id is null then greatest(digests.newest_order_or_review_at, digests.newest_browse_at)
+            else digests.newest_order_or_review_at
+        end as newest_at
+    from {{ ref('int_purchasing_power__input_digests') }} as digests
+    left join bots on digests.user_id = bots.user_id
+    where
+        digests.user_id != ''
+        and not ({{ purchasing_power.is_test_user('digests.user_id') }})
+
+),
+
+newest_before_bots as (
+
+    select {{ purchasing_power.newest_usable('browse_events.occurred_at < bots.bot_from') }} as newest_at
     from {{ ref('purchasing_power__browse_events') }} as browse_events
-    left join {{ ref('int_purchasing_power__bots') }} as bots on browse_events.user_id = bots.user_id
-    where
-        browse_events.user_id is not null
-        and not ({{ purchasing_power.is_test_user('browse_events.user_id') }})
-        and browse_events.occurred_at >= {{ earliest }}
-        and browse_events.occurred_at < {{ purchasing_power.tomorrow() }}
-        and (bots.bot_from is null or browse_events.occurred_at < bots.bot_from)
-
-),
-
-review_times as (
-
-    select max(reviewed_at) as newest_at
-    from {{ ref('purchasing_power__reviews') }}
-    where
-        user_id is not null
-        and not ({{ purchasing_power.is_test_user('user_id') }})
-        and reviewed_at >= {{ earliest }}
-        and reviewed_at < {{ purchasing_power.tomorrow() }}
+    inner join bots on browse_events.user_id = bots.user_id
+    where not ({{ purchasing_power.is_test_user('browse_events.user_id') }})
 
 ),
 
 newest as (
 
-    select newest_at from order_times
+    select newest_at from newest_of_users
     union all
-    select newest_at from browse_times
-    union all
-    select newest_at from review_times
+    select newest_at from newest_before_bots
 
 ),
 

@@ -8,18 +8,27 @@ browse_events as (
 
 ),
 
+busy_users as (
+
+    -- only who browsed as much in all can have done so in a day
+    select user_id
+    from {{ ref('int_purchasing_power__input_digests') }}
+    where browse_event_count > {{ events_per_day }}
+
+),
+
 busy_days as (
 
     select
-        user_id,
-        cast(occurred_at as date) as on_date
+        browse_events.user_id,
+        cast(browse_events.occurred_at as date) as on_date
     from browse_events
+    inner join busy_users on browse_events.user_id = busy_users.user_id
     where
-        user_id is not null
         -- a broken clock's first second is no busy day
-        and occurred_at >= cast('{{ purchasing_power.setting('earliest_date') }}' as date)
-    group by user_id, cast(occurred_at as date)
-    having sum(coalesce(event_count, 1)) > {{ events_per_day }}
+        browse_events.occurred_at >= cast('{{ purchasing_power.setting('earliest_date') }}' as date)
+    group by browse_events.user_id, cast(browse_events.occurred_at as date)
+    having sum(coalesce(browse_events.event_count, 1)) > {{ events_per_day }}
 
 ),
 

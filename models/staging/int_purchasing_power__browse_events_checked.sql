@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='sync_all_columns',
+    pre_hook="{{ purchasing_power.clear_checked_rows('browse_events') }}",
+) }}
+
 {%- set bots -%}
 left join {{ ref('int_purchasing_power__bots') }} as bots on input_rows.user_id = bots.user_id
 {%- endset -%}

@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='sync_all_columns',
+    pre_hook="{{ purchasing_power.clear_checked_rows('order_lines') }}",
+) }}
+
 {%- set refuses_missing_amounts = purchasing_power.cleaning_rules('order_lines').amount.fill == 'reject' -%}
 {{ purchasing_power.checked_rows(
     'order_lines',

@@ -70,6 +70,7 @@ priced as (
         {% endfor -%}
         rated.mapping_position,
         rated.raw_values,
+        rated.raw_hash,
         rated.exchange_rate,
         products.category
     from rated

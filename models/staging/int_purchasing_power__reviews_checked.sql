@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='sync_all_columns',
+    pre_hook="{{ purchasing_power.clear_checked_rows('reviews') }}",
+) }}
+
 {{ purchasing_power.checked_rows(
     'reviews',
     purchasing_power.activity_conditions('reviewed_at'),

@@ -2,7 +2,7 @@
 
 dbt needs seconds to start; a property test needs many shops. So dbt renders the models of `models/input`, `staging` and
 `features`, and DuckDB runs what it rendered in dbt's order: views as views, the others as tables, and incremental models as
-their first run or as a later one. What the models in Python make is not computed, but given.
+their first run or as a later one, whose pre-hook comes first. What the models in Python make is not computed, but given.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from purchasing_power.warehouse.connection import DuckDBConnection
 
 PACKAGE = Path(__file__).parents[2]
 LAYERS = ("input", "staging", "features")
+# There once a run is complete.
+COMPLETE = "int_purchasing_power__consumed_inputs"
 # What is compared, and so what is compiled, with all that it reads.
 COMPARED = (
+    COMPLETE,
     "purchasing_power__feature_catalogue",
     "purchasing_power__feature_definitions",
     "purchasing_power__rejected_rows",
@@ -44,6 +47,8 @@ MODEL_OUTPUTS = {
 NOT_BUILT = {*MODEL_OUTPUTS, "int_purchasing_power__text_sentiment", "int_purchasing_power__texts_to_read"}
 DATABASE = "warehouse"
 INPUT_SCHEMA = "shop"
+# A model whose SQL is the pre-hook of the one named behind it: dbt renders no hook unless it runs.
+HOOK = "hook_of__"
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,14 @@ class Model:
         materialized: view, table or incremental.
         first_sql: what a first run selects.
         later_sql: what a run selects that finds the relation built; None where that was not compiled.
+        pre_hook: what such a run does before; empty where there is nothing to do.
     """
 
     name: str
     materialized: str
     first_sql: str
     later_sql: str | None
+    pre_hook: str
 
 
 @dataclass(frozen=True)
@@ -94,21 +101,39 @@ class CompiledFeatures:
         (folder / "profiles.yml").write_text(yaml.safe_dump(profile))
         first = _compiled(folder, variables)
         if not later_runs:
-            return cls(tuple(Model(name, kind, sql, None) for name, (kind, sql) in first.items()))
+            return cls(tuple(Model(name, kind, sql, None, "") for name, (kind, sql, _) in first.items()))
+        hooks = {HOOK + name: hook for name, (_, _, hook) in first.items() if hook}
+        for name, hook in hooks.items():
+            (folder / "models" / f"{name}.sql").write_text(
+                "{{ config(materialized='incremental') }}\n" + hook, encoding="utf-8"
+            )
         with duckdb.connect(str(folder / f"{DATABASE}.duckdb")) as connection:
-            for name, (materialized, _) in first.items():
-                if materialized == "incremental":
-                    connection.execute(f"create table {name} (placeholder int)")
-        later = _compiled(folder, variables)
+            for name in (*(name for name, (kind, _, _) in first.items() if kind != "view"), *hooks):
+                connection.execute(f"create table {name} (placeholder int)")
+        later = _compiled(folder, variables, *hooks)
         return cls(
             tuple(
-                Model(name, materialized, sql, later[name][1]) for name, (materialized, sql) in first.items()
+                Model(
+                    name,
+                    materialized,
+                    sql,
+                    later[name][1],
+                    later[HOOK + name][1].replace(HOOK + name, name) if hook else "",
+                )
+                for name, (materialized, sql, hook) in first.items()
             )
         )
 
     def changed(self, old: str, new: str) -> CompiledFeatures:
         """The same models with a piece of SQL changed wherever it stands: to see that a test can fail."""
-        models = tuple(replace(model, first_sql=model.first_sql.replace(old, new)) for model in self.models)
+        models = tuple(
+            replace(
+                model,
+                first_sql=model.first_sql.replace(old, new),
+                later_sql=model.later_sql and model.later_sql.replace(old, new),
+            )
+            for model in self.models
+        )
         assert models != self.models, f"no model holds {old!r}; the test must be brought up to date"
         return CompiledFeatures(models)
 
@@ -117,7 +142,8 @@ class CompiledFeatures:
 Compile = Callable[[str], CompiledFeatures]
 
 
-def _compiled(folder: Path, variables: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _compiled(folder: Path, variables: Mapping[str, Any], *more: str) -> dict[str, tuple[str, str, str]]:
+    """Gives each model's materialization, its SQL, and the Jinja of its pre-hook."""
     command = [
         sys.executable,
         "-m",
@@ -125,7 +151,7 @@ def _compiled(folder: Path, variables: Mapping[str, Any]) -> dict[str, tuple[str
         "compile",
         "--quiet",
         "--select",
-        *(f"+{name}" for name in COMPARED),
+        *(f"+{name}" for name in (*COMPARED, *more)),
         "--no-use-colors",
         "--vars",
         json.dumps(dict(variables)),
@@ -140,7 +166,8 @@ def _compiled(folder: Path, variables: Mapping[str, Any]) -> dict[str, tuple[str
         if node["resource_type"] != "model" or node["name"] in NOT_BUILT:
             continue
         assert node["language"] == "sql", f"{node['name']} is a Python model: its rows must be given"
-        compiled[node["name"]] = (node["config"]["materialized"], result["compiled_code"])
+        hook = "".join(hook["sql"] for hook in node["config"]["pre-hook"])
+        compiled[node["name"]] = (node["config"]["materialized"], result["compiled_code"], hook)
     return compiled
 
 
@@ -185,18 +212,22 @@ class Warehouse:
 
     def build(self) -> None:
         """Runs every model, as `dbt run` would."""
+        is_later = self._is_built(COMPLETE)
         for model in self._features.models:
             if model.materialized == "view":
                 self._connection.execute(f"create or replace view {model.name} as {model.first_sql}")
             elif model.materialized == "incremental" and self._is_built(model.name):
+                if model.pre_hook:
+                    self._connection.execute(model.pre_hook)
                 self._connection.execute(f"insert into {model.name} by name {model.later_sql}")
             else:
-                self._connection.execute(f"create or replace table {model.name} as {model.first_sql}")
+                sql = model.later_sql if is_later and model.later_sql else model.first_sql
+                self._connection.execute(f"create or replace table {model.name} as {sql}")
 
     def inherit(self, other: Warehouse) -> None:
-        """Takes over the other warehouse's incremental tables, which are frozen once written."""
+        """Takes over the other warehouse's parameters, which are frozen once written."""
         for model in self._features.models:
-            if model.materialized == "incremental":
+            if model.materialized == "incremental" and not model.pre_hook:
                 self.put(model.name, other.arrow(f"select * from {model.name}"))
 
     def connection(self) -> DuckDBConnection:

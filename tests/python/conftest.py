@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from built_project import BuiltProject, build_tables
 from compiled_features import Compile, CompiledFeatures
-from feature_variables import VARIABLES
+from feature_variables import LATER_RUNS, VARIABLES
 from filelock import FileLock
 from shop import FEATURES, SCORING, TINY_TRAINING, Shop
 
@@ -80,7 +80,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Compil
         with FileLock(f"{made}.lock"):
             if not made.exists():
                 folder = tmp_path_factory.mktemp(name)
-                features = CompiledFeatures.compile(folder, VARIABLES[name], later_runs=name == "defaults")
+                features = CompiledFeatures.compile(folder, VARIABLES[name], later_runs=name in LATER_RUNS)
                 made.write_bytes(pickle.dumps(features))
         features = pickle.loads(made.read_bytes())
         assert isinstance(features, CompiledFeatures)

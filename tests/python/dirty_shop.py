@@ -7,7 +7,7 @@ reading text, offsets and junk is part of what is compared.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -34,6 +34,8 @@ COLUMNS = {
     "customers": ("user_id", "signed_up_at"),
     "exchange_rates": ("currency", "valid_from", "rate"),
 }  # fmt: skip
+
+TIMES = {"order_lines": "ordered_at", "browse_events": "occurred_at", "reviews": "reviewed_at"}
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,49 @@ class DirtyShop:
             {name: [rows[i] for i in rng.permutation(len(rows))] for name, rows in self.rows.items()}
         )
 
-    def known_on(self, arrivals: Mapping[str, list[int]], day: int) -> DirtyShop:
-        """The rows that had arrived by a day; `arrivals` has each row's."""
-        return DirtyShop(
+
+def changing_shop(seed: int, dirt: float, days: int) -> Iterator[DirtyShop]:
+    """A shop on some days, its newest rows some days apart: other rows come late, are taken back, or change hands.
+
+    Rows are those of two shops, and many of the second shop's have the key of one of the first's: another user gives it too.
+    """
+    rng = np.random.default_rng(seed)
+    twins = [dirty_shop(seed + twin, users=20, days=150, dirt=dirt).rows for twin in range(2)]
+    # Two rates of one day would differ in the case of their currency alone, and either may stay.
+    rows = {
+        name: [*twins[0][name], *(twins[1][name] if name != "exchange_rates" else [])] for name in COLUMNS
+    }
+    for name in TIMES:
+        key = COLUMNS[name][0]
+        for position in np.flatnonzero(rng.random(len(twins[1][name])) < 0.6):
+            given = rng.integers(len(twins[0][name]))
+            rows[name][len(twins[0][name]) + position] |= {key: twins[0][name][given][key]}
+    known = {}
+    for name, given in rows.items():
+        # Few rows come late or go, and some of the second shop's are never there: most users stay as they are.
+        first = np.where(rng.random(len(given)) < 0.01, rng.integers(1, days, len(given)), 0)
+        last = np.where(rng.random(len(given)) < 0.01, rng.integers(1, days, len(given)), days)
+        is_left_out = (np.arange(len(given)) >= len(twins[0][name])) & (rng.random(len(given)) < 0.3)
+        known[name] = (first, np.where(is_left_out, first, last))
+    for day in range(days):
+        newest = LAST_DAY - dt.timedelta(days=days - 1 - day)
+        yield DirtyShop(
             {
-                name: [row for row, arrived in zip(rows, arrivals[name], strict=True) if arrived <= day]
-                for name, rows in self.rows.items()
+                name: [
+                    row
+                    for row, first, last in zip(given, *known[name], strict=True)
+                    if first <= day < last
+                    and not newest < _day_of(name, row) < LAST_DAY + dt.timedelta(days=99)
+                ]
+                for name, given in rows.items()
             }
         )
+
+
+def _day_of(name: str, row: dict[str, Cell]) -> dt.date:
+    """The day of a log's row; the first of all where it has none."""
+    time = row[TIMES[name]].meant if name in TIMES else None
+    return dt.date.min if time is None else time.date()
 
 
 def mapping(*relations: str, without: tuple[str, ...] = ()) -> dict[str, Any]:

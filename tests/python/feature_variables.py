@@ -14,6 +14,8 @@ BASE = {
     "purchasing_power__test_users": ["qa-1"],
     "purchasing_power__test_user_patterns": ["test%"],
 }
+# Those that are compiled for daily runs too.
+LATER_RUNS = {"defaults", "every_rule", "weeks"}
 VARIABLES: dict[str, dict[str, Any]] = {
     "defaults": {**BASE, "purchasing_power__inputs": mapping()},
     "every_rule": {

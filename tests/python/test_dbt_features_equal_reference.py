@@ -5,6 +5,7 @@ dbt compiles the models once a set of vars (about 10 s); DuckDB then builds each
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -12,9 +13,9 @@ from typing import Any
 
 import pytest
 from compiled_features import Compile, Warehouse
-from dirty_shop import COLUMNS, DirtyShop, dirty_shop
+from dirty_shop import COLUMNS, Cell, DirtyShop, changing_shop, dirty_shop
 from feature_reference import Reference, reference
-from feature_variables import MODEL_OUTPUTS, VARIABLES
+from feature_variables import LATER_RUNS, MODEL_OUTPUTS, VARIABLES
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from reference_staging import Cleaning, Parameters
@@ -26,6 +27,14 @@ REASONS_WITH_DIRT = {
     "invalid_reviewed_at", "invalid_amount", "invalid_rate", "before_earliest_date", "after_as_of_date", "bot",
     "unknown_currency", "duplicate",
 }  # fmt: skip
+# What a run looked at, and not what there is.
+OF_ONE_RUN = {
+    "int_purchasing_power__activity",
+    "int_purchasing_power__browse_sessions",
+    "int_purchasing_power__changed_users",
+    "int_purchasing_power__touched_keys",
+    "int_purchasing_power__users_to_rebuild",
+}
 SHOPS = {
     "seed": st.integers(0, 10_000),
     "users": st.integers(6, 40),
@@ -122,23 +131,96 @@ def test_the_order_of_rows_leaves_no_trace(compiled: Compile, name: str) -> None
         assert rows == tables[1][table], table
 
 
-def test_five_daily_loads_equal_one_load_of_them_all(compiled: Compile) -> None:
-    shop = dirty_shop(seed=11, users=30, dirt=0.2)
-    daily = Warehouse(compiled("defaults"))
-    with daily, Warehouse(compiled("defaults")) as at_once:
-        for day in range(1, 6):
-            daily.load(_known_on(shop, day).written())
+@pytest.mark.parametrize("name", sorted(LATER_RUNS))
+@settings(
+    max_examples=4,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(seed=SHOPS["seed"], dirt=SHOPS["dirt"])
+def test_daily_runs_equal_one_of_the_last_day(compiled: Compile, name: str, seed: int, dirt: float) -> None:
+    days = list(changing_shop(seed, dirt, days=6))
+    daily = Warehouse(compiled(name))
+    with daily, Warehouse(compiled(name)) as at_once:
+        for shop in days:
+            daily.load(shop.written())
             daily.build()
-            if day == 1:
-                frozen = _cleaning(daily)
-        at_once.load(shop.written())
+        at_once.load(days[-1].written())
         at_once.inherit(daily)
         at_once.build()
-        for table in daily.tables():
+        for table in set(daily.tables()) - OF_ONE_RUN:
             assert _sorted_rows(daily, table) == _sorted_rows(at_once, table), table
-        assert _cleaning(daily) == frozen
-        expected = reference(shop.meant(), VARIABLES["defaults"], frozen=frozen)
+        expected = reference(days[-1].meant(), VARIABLES[name], frozen=_cleaning(daily))
         assert differences(daily, expected) == []
+
+
+def test_a_day_reads_changed_users_alone(compiled: Compile) -> None:
+    shop = dirty_shop(seed=11, users=30, dirt=0)
+    gone = shop.rows["order_lines"][0]
+    without = DirtyShop({**shop.rows, "order_lines": shop.rows["order_lines"][1:]})
+    rebuilt = []
+    with Warehouse(compiled("defaults")) as warehouse:
+        for known in (shop, shop, without):
+            warehouse.load(known.written())
+            warehouse.build()
+            users = warehouse.rows("select user_id from int_purchasing_power__users_to_rebuild")
+            rebuilt.append({row["user_id"] for row in users})
+    assert len(rebuilt[0]) > 20
+    assert rebuilt[1:] == [set(), {gone["user_id"].meant}]
+
+
+def test_a_key_that_is_given_up_makes_another_users_row_count(compiled: Compile) -> None:
+    shop = dirty_shop(seed=11, users=30, dirt=0)
+    kept, given = (
+        next(row for row in shop.rows["order_lines"] if row["user_id"].meant == user) for user in ("u1", "u2")
+    )
+    # Of rows that share a key the newest stays.
+    twin = {
+        **given,
+        "order_line_id": kept["order_line_id"],
+        "ordered_at": shop.rows["order_lines"][-1]["ordered_at"],
+    }
+    both = DirtyShop({**shop.rows, "order_lines": [*shop.rows["order_lines"], twin]})
+    duplicates = "select row_key from purchasing_power__rejected_rows where reason = 'duplicate'"
+    with Warehouse(compiled("defaults")) as warehouse:
+        for known, refused in ((shop, []), (both, [kept]), (shop, [])):
+            warehouse.load(known.written())
+            warehouse.build()
+            assert [row["row_key"] for row in warehouse.rows(duplicates)] == [
+                row["order_line_id"].meant for row in refused
+            ]
+        assert differences(warehouse, reference(shop.meant(), VARIABLES["defaults"])) == []
+
+
+def test_a_cancellation_counts_when_its_day_has_come(compiled: Compile) -> None:
+    shop = dirty_shop(seed=11, users=30, dirt=0)
+    first, *lines = shop.rows["order_lines"]
+    newest = max(row["ordered_at"].meant for row in lines if row["ordered_at"].meant)
+
+    def at(days: int) -> Cell:
+        moment = newest + dt.timedelta(days=days)
+        return Cell(moment, str(moment))
+
+    cancelled = {**first, "cancelled_at": at(3)}
+    # Another user comes four days later.
+    later = {
+        **next(row for row in lines if row["user_id"] != first["user_id"]),
+        "order_line_id": Cell("later", "later"),
+        "ordered_at": at(4),
+    }
+    with Warehouse(compiled("defaults")) as warehouse:
+        for known in ([cancelled, *lines], [cancelled, *lines, later]):
+            warehouse.load(DirtyShop({**shop.rows, "order_lines": known}).written())
+            warehouse.build()
+        expected = reference(
+            DirtyShop({**shop.rows, "order_lines": known}).meant(),
+            VARIABLES["defaults"],
+            frozen=_cleaning(warehouse),
+        )
+        assert differences(warehouse, expected) == []
 
 
 # ---------------------------------------------------------------- comparison
@@ -218,10 +300,3 @@ def _agree(given: Any, wanted: Any, tolerance: float) -> bool:
 
 def _sorted_rows(warehouse: Warehouse, table: str) -> list[str]:
     return sorted(repr(tuple(row.values())) for row in warehouse.rows(f"select * from {table}"))
-
-
-def _known_on(shop: DirtyShop, day: int) -> DirtyShop:
-    """What had arrived by one of five days: every row on some day, whatever its date, so most of it late."""
-    return shop.known_on(
-        {name: [1 + position % 5 for position in range(len(rows))] for name, rows in shop.rows.items()}, day
-    )
