@@ -1,11 +1,12 @@
 {#-
     The context, untransformed, of every row of an anchor relation (user_id, anchor_on, first_seen_on): a select with
     those columns, steps_before, and one column a catalogue entry. With `labels`, also what the user did in the horizon.
-    `one_a_user` says that no user has two anchors: a group then finds what takes a window else.
+    `at` is the SQL of the one date at which every anchor is, where there is but one: the step before a boundary is then found
+    by its dates, where else it takes a window.
     A sum over a window is the running total before its end less that before its beginning: for each boundary of any window
     one lookup, however many sums share it. Running totals are integers and decimals, so the difference is exact.
 -#}
-{% macro context_windows(anchors, labels=false, one_a_user=false) %}
+{% macro context_windows(anchors, labels=false, at=none) %}
 {%- set catalogue = purchasing_power.context_catalogue() -%}
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 {%- set boundaries = [0] + ([-horizon] if labels else []) -%}
@@ -23,31 +24,35 @@ anchors as (
 
 ),
 
-{% if one_a_user -%}
+{% if at -%}
+{%- set sliding = purchasing_power.sliding_aggregates() -%}
+{% if sliding -%}
+slid as (
+
+    select
+        user_id,
+        {% for aggregate, column, window in sliding -%}
+        {{ aggregate }}(
+            case when step_on >= {{ at }} - {{ window[0] }} and step_on < {{ at }} - {{ window[1] }} then {{ column }} end
+        ) as {{ purchasing_power.sliding_name(aggregate, column, window) }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ totals }}
+    group by user_id
+
+),
+
+{% endif -%}
 positioned as (
 
     select
-        anchors.user_id,
-        anchors.anchor_on,
-        {% for aggregate, column, window in purchasing_power.sliding_aggregates() -%}
-        {{ aggregate }}(
-            case
-                when
-                    totals.step_on >= anchors.anchor_on - {{ window[0] }}
-                    and totals.step_on < anchors.anchor_on - {{ window[1] }}
-                    then totals.{{ column }}
-            end
-        ) as {{ purchasing_power.sliding_name(aggregate, column, window) }},
+        {% for aggregate, column, window in sliding -%}
+        slid.{{ purchasing_power.sliding_name(aggregate, column, window) }},
         {% endfor -%}
-        {% for days in boundaries -%}
-        count(
-            case when totals.step_on < anchors.anchor_on - {{ days }} then 1 end
-        ) as {{ purchasing_power.steps_before(days) }},
-        {% endfor -%}
-        anchors.first_seen_on
+        anchors.*
     from anchors
-    left join {{ totals }} as totals on anchors.user_id = totals.user_id
-    group by anchors.user_id, anchors.anchor_on, anchors.first_seen_on
+    {%- if sliding %}
+    left join slid on anchors.user_id = slid.user_id
+    {%- endif %}
 
 ),
 
@@ -107,7 +112,11 @@ windowed as (
         positioned.user_id,
         positioned.anchor_on,
         positioned.first_seen_on,
+        {% if at -%}
+        coalesce({{ purchasing_power.totals_before(0) }}.step_index, 0) as steps_before,
+        {% else -%}
         positioned.{{ purchasing_power.steps_before(0) }} as steps_before,
+        {% endif -%}
         {% if labels -%}
         -- what comes back is no negative demand
         greatest({{ purchasing_power.total_within('sum_spend', [0, -horizon]) }}, 0) as label_spend,
@@ -119,12 +128,22 @@ windowed as (
     from positioned
     {% for days in boundaries -%}
     {% set alias = purchasing_power.totals_before(days) -%}
+    {% if at -%}
+    left join (
+        select * from {{ totals }}
+        where
+            step_on < {{ at }} - {{ days }}
+            and (next_step_on is null or next_step_on >= {{ at }} - {{ days }})
+    ) as {{ alias }}
+        on positioned.user_id = {{ alias }}.user_id
+    {% else -%}
     left join {{ totals }} as {{ alias }}
         on
             positioned.user_id = {{ alias }}.user_id
             and positioned.{{ purchasing_power.steps_before(days) }} = {{ alias }}.step_index
+    {% endif -%}
     {% endfor -%}
-    {%- if not one_a_user %}
+    {%- if not at %}
     where positioned.step_on is null
     {%- endif %}
 

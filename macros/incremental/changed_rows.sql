@@ -26,18 +26,27 @@
 
 
 {#-
-    Condition over the rows of a log (checked or not): they may come to another end than in the run before. They are those of
-    changed users, and those that share a key with one, because of rows that share a key one stays.
+    The rows of a log that may come to another end than in the run before: those of changed users, and those of others that
+    share a key with one, because of rows that share a key one stays. Two selects, as the second mostly looks for nothing,
+    and then an engine reads nothing.
 -#}
-{% macro is_touched(input_name) %}
-    {%- set key = purchasing_power.input_keys(input_name)[0] -%}
-    {%- set conditions = [
+{% macro touched_rows(input_name, rows) %}
+    {%- set is_changed = purchasing_power.is_changed() -%}
+    select * from {{ rows }}
+    where {{ is_changed }}
+    {%- if purchasing_power.has_input(input_name, purchasing_power.input_keys(input_name)[0]) %}
+    union all
+    select * from {{ rows }}
+    where {{ purchasing_power.has_touched_key(input_name) }} and not {{ is_changed }}
+    {%- endif %}
+{%- endmacro %}
+
+
+{#- Condition: a row's user, or its having none, is among those whose rows changed. -#}
+{% macro is_changed() %}
+    {{ return(
         purchasing_power.digest_user('user_id') ~ ' in (select user_id from ' ~ ref('int_purchasing_power__changed_users') ~ ')'
-    ] -%}
-    {%- if purchasing_power.has_input(input_name, key) -%}
-        {%- do conditions.append(purchasing_power.has_touched_key(input_name)) -%}
-    {%- endif -%}
-    {{ return('(' ~ conditions | join(' or ') ~ ')') }}
+    ) }}
 {% endmacro %}
 
 
@@ -49,16 +58,14 @@
 {% endmacro %}
 
 
-{#- The rows of each log that has a key: as the run before left them, checked, and as they are given now. None on a first run. -#}
-{% macro rows_before_and_now() %}
+{#- The logs that have a key and were checked before: name, key, what was checked. None on a first run. -#}
+{% macro logs_checked_before() %}
     {% set found = [] %}
     {% for input_name in ['order_lines', 'browse_events', 'reviews'] %}
         {% set key = purchasing_power.input_keys(input_name)[0] %}
-        {% set before = purchasing_power.built_before('int_purchasing_power__' ~ input_name ~ '_checked') %}
-        {% if before is not none and purchasing_power.has_input(input_name, key) %}
-            {% for rows in [before, ref('purchasing_power__' ~ input_name)] %}
-                {% do found.append({'relation': input_name, 'key': key, 'of': rows}) %}
-            {% endfor %}
+        {% set checked = purchasing_power.built_before('int_purchasing_power__' ~ input_name ~ '_checked') %}
+        {% if checked is not none and purchasing_power.has_input(input_name, key) %}
+            {% do found.append({'name': input_name, 'key': key, 'checked': checked}) %}
         {% endif %}
     {% endfor %}
     {{ return(found) }}
@@ -67,7 +74,11 @@
 
 {#- Pre-hook of a log's checked rows: takes out what this run reads again, and what nobody gives any more. -#}
 {% macro clear_checked_rows(input_name) %}
-    {{ return(purchasing_power.clear_rows(purchasing_power.is_touched(input_name), purchasing_power.digest_user('user_id'))) }}
+    {%- set condition = purchasing_power.is_changed() -%}
+    {%- if purchasing_power.has_input(input_name, purchasing_power.input_keys(input_name)[0]) -%}
+        {%- set condition = condition ~ ' or ' ~ purchasing_power.has_touched_key(input_name) -%}
+    {%- endif -%}
+    {{ return(purchasing_power.clear_rows(condition, purchasing_power.digest_user('user_id'))) }}
 {% endmacro %}
 
 

@@ -18,10 +18,8 @@ with
 
 given_rows as (
 
-    select * from {{ rows or ref('purchasing_power__' ~ input_name) }}
-    {% if is_incremental() -%}
-    where {{ purchasing_power.is_touched(input_name) }}
-    {%- endif %}
+    {{ purchasing_power.touched_rows(input_name, rows or ref('purchasing_power__' ~ input_name)) if is_incremental()
+        else 'select * from ' ~ (rows or ref('purchasing_power__' ~ input_name)) }}
 
 ),
 

@@ -32,6 +32,7 @@ running_totals as (
     select
         {{ (['user_id', 'step_index', 'step_on'] + purchasing_power.sliding_columns()) | join(',\n        ') }},
         cast(sum(step_digest) over so_far as decimal(38, 0)) as digest,
+        lead(step_on) over (partition by user_id order by step_index) as next_step_on,
         {{ purchasing_power.running_columns() | join(',\n        ') }}
     from measured
     window so_far as (partition by user_id order by step_index rows unbounded preceding)

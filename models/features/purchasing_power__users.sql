@@ -16,9 +16,9 @@ sightings as (
 
     select
         user_id,
-        min(step_on) as seen_on
+        step_on as seen_on
     from steps
-    group by user_id
+    where step_index = 1
     union all
     select
         user_id,

@@ -1,5 +1,6 @@
 {#- Everybody, every run: the state after their last step, and their context as of today, which moves by itself. -#}
 {%- set context_features = purchasing_power.context_features() -%}
+{%- set at = '(select as_of_date from ' ~ ref('int_purchasing_power__as_of') ~ ')' -%}
 {%- set anchors %}(
 
     select
@@ -11,7 +12,7 @@
 
 ){% endset %}
 
-{{ purchasing_power.context_windows(anchors, one_a_user=true) }},
+{{ purchasing_power.context_windows(anchors, at=at) }},
 
 champion as (
 

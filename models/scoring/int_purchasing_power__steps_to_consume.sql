@@ -23,6 +23,7 @@ running_totals as (
         user_id,
         step_index,
         step_on,
+        next_step_on,
         digest
     from {{ ref('int_purchasing_power__running_totals') }}
 
@@ -34,24 +35,35 @@ known_states as (
 
 ),
 
-champion_states as (
+resumable_states as (
 
-    select known_states.*
+    -- the user's first steps are, to a digest, those that the state was made of; the states themselves are fetched last
+    select
+        known_states.user_id,
+        known_states.steps_consumed
     from known_states
     inner join champion on known_states.model_version = champion.model_version
+    inner join running_totals
+        on
+            known_states.user_id = running_totals.user_id
+            and known_states.steps_consumed = running_totals.step_index
+    where known_states.consumed_digest = running_totals.digest
 
 ),
 
-resumable_states as (
+moved_users as (
 
-    -- the user's first steps are, to a digest, those that the state was made of
-    select champion_states.*
-    from champion_states
-    inner join running_totals
-        on
-            champion_states.user_id = running_totals.user_id
-            and champion_states.steps_consumed = running_totals.step_index
-    where champion_states.consumed_digest = running_totals.digest
+    select
+        ends.user_id,
+        ends.step_on as last_step_on,
+        ends.step_index as last_index,
+        ends.digest,
+        coalesce(resumable_states.steps_consumed, 0) as steps_consumed
+    from running_totals as ends
+    left join resumable_states on ends.user_id = resumable_states.user_id
+    where
+        ends.next_step_on is null
+        and ends.step_index > coalesce(resumable_states.steps_consumed, 0)
 
 ),
 
@@ -62,9 +74,9 @@ pending_steps as (
         steps.step_index,
         {{ purchasing_power.normalised_array(channels, 'channel', 'steps', 'scaling') }} as step
     from {{ ref('purchasing_power__user_steps') }} as steps
+    inner join moved_users on steps.user_id = moved_users.user_id
     cross join scaling
-    left join resumable_states on steps.user_id = resumable_states.user_id
-    where steps.step_index > coalesce(resumable_states.steps_consumed, 0)
+    where steps.step_index > moved_users.steps_consumed
 
 ),
 
@@ -79,33 +91,22 @@ packed as (
 
 ),
 
-ends as (
-
-    select
-        user_id,
-        max(step_index) as last_index
-    from running_totals
-    group by user_id
-
-),
-
 to_consume as (
 
     select
         packed.user_id,
         packed.n_steps,
         packed.steps,
-        resumable_states.state as previous_state,
-        running_totals.step_on as last_step_on,
-        running_totals.step_index as steps_consumed,
-        running_totals.digest as consumed_digest
+        known_states.state as previous_state,
+        moved_users.last_step_on,
+        moved_users.last_index as steps_consumed,
+        moved_users.digest as consumed_digest
     from packed
-    inner join ends on packed.user_id = ends.user_id
-    inner join running_totals
+    inner join moved_users on packed.user_id = moved_users.user_id
+    left join known_states
         on
-            ends.user_id = running_totals.user_id
-            and ends.last_index = running_totals.step_index
-    left join resumable_states on packed.user_id = resumable_states.user_id
+            packed.user_id = known_states.user_id
+            and moved_users.steps_consumed > 0
 
 )
 

@@ -1,6 +1,6 @@
 {#-
-    The keys in the changed users' rows, as they were and as they are: of the rows that share one, whoever gives them, one
-    stays, and it may now be another. Nothing when everything is read anyway.
+    The keys that a changed user's rows, as they were or as they are, share with rows of users that did not change: of the
+    rows that share one, one stays, and it may now be another. None when everything is read anyway.
 -#}
 -- depends_on: {{ ref('purchasing_power__order_lines') }}
 -- depends_on: {{ ref('purchasing_power__browse_events') }}
@@ -8,18 +8,38 @@
 -- depends_on: {{ ref('int_purchasing_power__changed_users') }}
 with
 
+{% for log in purchasing_power.logs_checked_before() -%}
+keys_of_changed_{{ log.name }} as (
+
+    select
+        mapping_position,
+        {{ log.key }}
+    from {{ log.checked }}
+    where {{ purchasing_power.is_changed() }}
+    union all
+    select
+        mapping_position,
+        {{ log.key }}
+    from {{ ref('purchasing_power__' ~ log.name) }}
+    where {{ purchasing_power.is_changed() }}
+
+),
+
+{% endfor -%}
 touched_keys as (
 
-    {% for rows in purchasing_power.rows_before_and_now() -%}
-    select
-        '{{ rows.relation }}' as relation,
-        given.mapping_position,
-        given.{{ rows.key }} as row_key
-    from {{ rows.of }} as given
-    inner join {{ ref('int_purchasing_power__changed_users') }} as changed_users
-        on {{ purchasing_power.digest_user('given.user_id') }} = changed_users.user_id
-    where given.{{ rows.key }} is not null
-    union
+    {% for log in purchasing_power.logs_checked_before() -%}
+    select distinct
+        '{{ log.name }}' as relation,
+        mapping_position,
+        {{ log.key }} as row_key
+    from {{ log.checked }}
+    where
+        (mapping_position, {{ log.key }}) in (
+            select (changed.mapping_position, changed.{{ log.key }}) from keys_of_changed_{{ log.name }} as changed
+        )
+        and not {{ purchasing_power.is_changed() }}
+    union all
     {% endfor -%}
     select
         cast(null as {{ dbt.type_string() }}) as relation,
