@@ -403,9 +403,7 @@ class Limits:
 
     def cost(self) -> list[Row]:
         """Measures what building, training and scoring take against the number of events."""
-        small = self.bench.shop(1024, self.options.dirt)
-        sizes = [max(1, round(events / small.events * small.users)) for events in self.options.events]
-        found = [self._a_size(users) for users in sizes]
+        found = [self._a_size(users) for users in self.options.sizes]
         events = [size["events"] for size in found]
         rows = []
         for phase in PHASES:
@@ -598,8 +596,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--training-users", type=int, default=1000, help="users of the shop that training is compared on")
     add("--training-epochs", type=int, default=4, help="epochs of both trainings that are compared")
     add("--daily-runs", type=int, default=30, help="days after which daily runs and a full one are compared")
-    add("--sizes", type=_numbers, default=[10_000, 40_000], help="users at which memory is measured")
-    add("--events", type=_numbers, default=[1_000_000, 4_000_000], help="events at which cost is measured")
+    add("--sizes", type=_numbers, default=[5_000, 20_000], help="users at which memory and cost are measured")
     add("--memory-limit", help="DuckDB's memory_limit, such as 2GB; its own default if not given")
     add(
         "--folder",

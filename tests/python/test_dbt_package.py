@@ -173,6 +173,36 @@ def test_refitting_the_scaling_adds_a_version_and_leaves_the_champions(
     assert settings != shop.sql("select scaling_version from int_purchasing_power__champion")[0][0]
 
 
+def test_other_settings_make_everybody_new(scored_shop: Shop, tmp_path: Path) -> None:
+    shop = scored_shop.copy(tmp_path / "other")
+    # Other event types are other columns of the steps.
+    variables = {"purchasing_power__event_types": ["view", "wishlist"]}
+    before = shop.columns("purchasing_power__user_steps")
+    outcome = shop.dbt(*FEATURES, variables=variables)
+    assert outcome.returncode == 0, outcome.output
+    assert shop.columns("purchasing_power__user_steps") != before
+    refreshed = shop.copy(tmp_path / "refreshed")
+    outcome = refreshed.dbt(*FEATURES, "--full-refresh", variables=variables)
+    assert outcome.returncode == 0, outcome.output
+    for table in ("purchasing_power__user_steps", "int_purchasing_power__running_totals"):
+        columns = ", ".join(sorted(refreshed.columns(table)))
+        assert sorted(shop.columns(table)) == sorted(refreshed.columns(table))
+        query = f"select {columns} from {table} order by user_id, step_index"
+        assert shop.sql(query) == refreshed.sql(query)
+
+
+def test_a_table_is_not_built_from_changed_users_alone(scored_shop: Shop, tmp_path: Path) -> None:
+    shop = scored_shop.copy(tmp_path / "alone")
+    outcome = shop.dbt("run", *DAILY)
+    assert outcome.returncode == 0, outcome.output
+    before = shop.fingerprint()
+    outcome = shop.dbt("run", "--full-refresh", "--select", "purchasing_power__user_steps")
+    assert outcome.returncode != 0
+    assert "has to be built from nothing" in outcome.output
+    assert "--full-refresh and --select +purchasing_power__user_steps+" in outcome.output
+    assert shop.fingerprint() == before
+
+
 def _largest_score_difference(one: Shop, other: Shop) -> float:
     columns = ("purchase_probability", "expected_spend", "spend_p10", "spend_p50", "spend_p90")
     query = f"select user_id, {', '.join(columns)} from purchasing_power__scores order by user_id"
