@@ -69,6 +69,7 @@ points as (
         cast(null as date) as anchor_on,
         cast(null as date) as first_seen_on
     from {{ totals }}
+    where user_id in (select anchors.user_id from anchors)
     union all
     select
         user_id,

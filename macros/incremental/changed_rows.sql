@@ -17,7 +17,7 @@
     {% set rules = {'package': purchasing_power.package_version()} %}
     {% for name in purchasing_power.default_vars() if name not in [
         'as_of_date', 'anchor_every_days', 'anchor_min_history_days', 'anchor_limit', 'validation_share', 'tier_names',
-        'training', 'refit_scaling', 'refit_cleaning',
+        'training', 'training_users', 'refit_scaling', 'refit_cleaning',
     ] %}
         {% do rules.update({name: purchasing_power.setting(name)}) %}
     {% endfor %}

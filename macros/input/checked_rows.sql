@@ -41,7 +41,7 @@ as_of as (
 ),
 
 {% endif -%}
-judged as (
+judged as {{ purchasing_power.inlined() }} (
 
     select
         input_rows.*,
@@ -65,31 +65,28 @@ judged as (
 
 {% if purchasing_power.has_input(input_name, keys[0]) -%}
 {%- set key_columns = ([] if columns[keys[0]].required else ['mapping_position']) + keys -%}
+{%- set key_hash = purchasing_power.row_hash(key_columns) -%}
 repeated_keys as (
 
-    -- few rows share a key: they alone have to be ranked
-    select {{ key_columns | join(', ') }}
+    -- few rows share a key: they alone have to be ranked, and those whose keys have one hash do no harm among them
+    select {{ key_hash }} as key_hash
     from judged
     where
         {{ keys[0] }} is not null
         and refusal_reason is null
-    group by {{ key_columns | join(', ') }}
+    group by {{ key_hash }}
     having count(*) > 1
 
 ),
 
-marked as (
+marked as {{ purchasing_power.inlined() }} (
 
     select
-        judged.*,
-        judged.refusal_reason is null and repeated_keys.{{ keys[0] }} is not null as is_repeated
+        *,
+        refusal_reason is null
+        and {{ keys[0] }} is not null
+        and {{ key_hash }} in (select repeated_keys.key_hash from repeated_keys) as is_repeated
     from judged
-    left join repeated_keys
-        on
-            {% for column in key_columns -%}
-            {{ 'and ' if not loop.first }}judged.{{ column }}
-                {{- ' = ' if column in ['mapping_position', keys[0]] else ' is not distinct from ' }}repeated_keys.{{ column }}
-            {% endfor %}
 
 ),
 

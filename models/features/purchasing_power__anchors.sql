@@ -1,14 +1,23 @@
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
+{%- set training_users = purchasing_power.setting('training_users') -%}
+{%- set drawn = '' if training_users is none else 'order by md5(user_id), user_id limit ' ~ training_users -%}
 {%- set anchors %}(
 
     select
         users.user_id,
         users.first_seen_on,
         dates.anchor_on
-    from {{ ref('purchasing_power__users') }} as users
+    from (
+        -- more than enough to learn from, and what they take does not grow with the shop; by a hash, so that they stay
+        select
+            user_id,
+            first_seen_on
+        from {{ ref('purchasing_power__users') }}
+        where is_dated
+        {{ drawn }}
+    ) as users
     inner join {{ ref('int_purchasing_power__anchor_dates') }} as dates
         on users.first_seen_on < dates.anchor_on
-    where users.is_dated
 
 ){% endset %}
 

@@ -23,6 +23,7 @@ normalised_steps as (
         {{ purchasing_power.normalised_array(channels, 'channel', 'steps', 'scaling') }} as step
     from {{ ref('purchasing_power__user_steps') }} as steps
     cross join scaling
+    where steps.user_id in (select anchors.user_id from {{ ref('purchasing_power__anchors') }} as anchors)
 
 ),
 
