@@ -14,7 +14,7 @@
         'anchor_every_days': 7,
         'anchor_min_history_days': none,
         'anchor_limit': 52,
-        'training_users': 131072,
+        'training_users': 65536,
         'validation_share': 0.15,
         'tier_names': ['lowest', 'low', 'middle', 'high', 'highest'],
 

@@ -138,7 +138,10 @@ windowed as (
     ) as {{ alias }}
         on positioned.user_id = {{ alias }}.user_id
     {% else -%}
-    left join {{ totals }} as {{ alias }}
+    left join (
+        select * from {{ totals }}
+        where user_id in (select anchors.user_id from anchors)
+    ) as {{ alias }}
         on
             positioned.user_id = {{ alias }}.user_id
             and positioned.{{ purchasing_power.steps_before(days) }} = {{ alias }}.step_index
