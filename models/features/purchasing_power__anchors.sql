@@ -1,6 +1,6 @@
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 {%- set training_users = purchasing_power.setting('training_users') -%}
-{%- set drawn = '' if training_users is none else 'order by md5(user_id), user_id limit ' ~ training_users -%}
+{%- set drawn = '' if training_users is none else 'order by substr(md5(user_id), 3), user_id limit ' ~ training_users -%}
 {%- set anchors %}(
 
     select
@@ -8,7 +8,8 @@
         users.first_seen_on,
         dates.anchor_on
     from (
-        -- more than enough to learn from, and what they take does not grow with the shop; by a hash, so that they stay
+        -- more than enough to learn from, and what they take does not grow with the shop; by a hash, so that they
+        -- stay; by its digits after the first two, which say who is held back
         select
             user_id,
             first_seen_on

@@ -16,6 +16,7 @@ from reference_features import (
     anchor_dates,
     channels,
     context,
+    drawn,
     labels,
     measured,
     user_steps,
@@ -79,9 +80,9 @@ def reference(
             (user_id, anchor_on): context(steps.get(user_id, []), user, anchor_on, catalogue, settings)
             | labels(steps.get(user_id, []), anchor_on, settings)
             | {"split": user.split}
-            for user_id, user in everybody.items()
+            for user_id, user in drawn(everybody, settings).items()
             for anchor_on in dates
-            if user.is_dated and user.first_seen_on < anchor_on
+            if user.first_seen_on < anchor_on
         },
         {
             user_id: {"first_seen_on": user.first_seen_on, "is_dated": user.is_dated, "split": user.split}

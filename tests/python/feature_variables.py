@@ -64,6 +64,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "events": {**BASE, "purchasing_power__inputs": mapping(), "purchasing_power__step_grain": "event"},
     "orders_alone": {
         **BASE,
+        "purchasing_power__training_users": 12,
         "purchasing_power__inputs": mapping(
             "order_lines",
             without=("order_lines.order_line_id", "order_lines.order_id", "order_lines.currency"),

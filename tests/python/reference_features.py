@@ -383,6 +383,13 @@ def users(staged: Staged, steps: Mapping[str, list[Step]], settings: Settings) -
     }
 
 
+def drawn(everybody: Mapping[str, User], settings: Settings) -> dict[str, User]:
+    """The users that are trained on: those with a date whose MD5, without what splits them, comes first."""
+    dated = {user_id: user for user_id, user in everybody.items() if user.is_dated}
+    order = sorted(dated, key=lambda user_id: (hashlib.md5(user_id.encode()).hexdigest()[2:], user_id))
+    return {user_id: dated[user_id] for user_id in order[: settings.training_users]}
+
+
 def anchor_dates(staged: Staged, steps: Mapping[str, list[Step]], settings: Settings) -> list[dt.date]:
     """Every so many days back from the newest date whose horizon has passed, as long as there is enough history."""
     newest = staged.as_of - dt.timedelta(days=settings.horizon_days)

@@ -42,6 +42,7 @@ class Settings:
     anchor_every_days: int = 7
     anchor_min_history_days: int | None = None
     anchor_limit: int = 52
+    training_users: int | None = 65536
     validation_share: float = 0.15
     rating_scale: list[float] = field(default_factory=lambda: [1, 5])
     session_gap_minutes: int = 30
