@@ -1,6 +1,7 @@
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 {%- set training_users = purchasing_power.setting('training_users') -%}
-{%- set drawn = '' if training_users is none else 'order by substr(md5(user_id), 3), user_id limit ' ~ training_users -%}
+{%- set order_by = 'substr(md5(user_id), 3), user_id' -%}
+{%- set drawn = '' if training_users is none else 'order by ' ~ order_by ~ ' limit ' ~ training_users -%}
 {%- set anchors %}(
 
     select
