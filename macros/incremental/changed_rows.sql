@@ -3,7 +3,7 @@
 
     int_purchasing_power__input_digests has a digest of every user's raw rows and of what these are joined to;
     int_purchasing_power__changed_users those whose digest is not the one that int_purchasing_power__consumed_inputs
-    remembers, which is written last. Whatever fails in between, the next run finds the same users again.
+    remembers, which is written last. Whatever fails in between, the next run finds the same users again, and the same keys.
 -#}
 
 {#- A user in such tables: rows without a user count as those of one, whose id no user can have. -#}
@@ -22,6 +22,16 @@
         {% do rules.update({name: purchasing_power.setting(name)}) %}
     {% endfor %}
     {{ return(local_md5(tojson(rules, sort_keys=true))) }}
+{% endmacro %}
+
+
+{#- What a run has before it: all digests and the as-of date. By it a run that came to its end is told from one that did not. -#}
+{% macro run_stamp() %}
+    {{ return(
+        '(select md5(concat(cast(sum(of_users.digest) as ' ~ dbt.type_string() ~ "), '|', cast(max(known_past.as_of_date) as "
+        ~ dbt.type_string() ~ '))) from ' ~ ref('int_purchasing_power__input_digests') ~ ' as of_users cross join '
+        ~ ref('int_purchasing_power__as_of') ~ ' as known_past)'
+    ) }}
 {% endmacro %}
 
 

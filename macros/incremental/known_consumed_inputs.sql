@@ -11,7 +11,8 @@
         cast(null as date) as as_of_date,
         cast(null as {{ dbt.type_string() }}) as rules_version,
         cast(null as {{ dbt.type_string() }}) as cleaning_version,
-        cast(null as {{ dbt.type_string() }}) as inputs_version
+        cast(null as {{ dbt.type_string() }}) as inputs_version,
+        cast(null as {{ dbt.type_string() }}) as run_stamp
     where 1 = 0
     {%- endif %}
 {% endmacro %}

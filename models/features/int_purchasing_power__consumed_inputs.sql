@@ -32,7 +32,8 @@ consumed_inputs as (
         as_of.as_of_date,
         '{{ purchasing_power.rules_version() }}' as rules_version,
         ({{ purchasing_power.newest_cleaning() }}) as cleaning_version,
-        inputs_version.inputs_version
+        inputs_version.inputs_version,
+        {{ purchasing_power.run_stamp() }} as run_stamp
     from digests
     cross join as_of
     cross join inputs_version

@@ -210,9 +210,9 @@ class Warehouse:
             records = [dict(zip(schema.names, (*row, "given"), strict=True)) for row in given]
             self.put(name, pa.Table.from_pylist(records, schema))
 
-    def build(self) -> None:
-        """Runs every model, as `dbt run` would."""
-        is_later = self._is_built(COMPLETE)
+    def build(self, until: str | None = None) -> None:
+        """Runs every model, as `dbt run` would; or dies after one of them."""
+        is_later = self.is_complete()
         for model in self._features.models:
             if model.materialized == "view":
                 self._connection.execute(f"create or replace view {model.name} as {model.first_sql}")
@@ -223,6 +223,12 @@ class Warehouse:
             else:
                 sql = model.later_sql if is_later and model.later_sql else model.first_sql
                 self._connection.execute(f"create or replace table {model.name} as {sql}")
+            if model.name == until:
+                return
+
+    def is_complete(self) -> bool:
+        """Whether a run came to its end."""
+        return self._is_built(COMPLETE)
 
     def inherit(self, other: Warehouse) -> None:
         """Takes over the other warehouse's parameters, which are frozen once written."""
