@@ -52,7 +52,6 @@ from purchasing_power.warehouse.features import read_settings
 from purchasing_power.warehouse.project import Project
 
 HERE = Path(__file__).parent
-ENCODER, HEAD = "int_purchasing_power__state_updates", "int_purchasing_power__raw_scores"
 DAILY_SHARE = 0.01
 # What is compared after some days: each table's key, and what differs between runs by its nature.
 OUTPUTS = {
@@ -63,12 +62,12 @@ OUTPUTS = {
     "purchasing_power__user_states": (("user_id",), ()),
     "purchasing_power__scores": (("user_id",), ("scored_at",)),
 }
-PHASES = ("build", "train", "score")
+PHASES = ("build", "train", "score", "day")
 # Rows of the table, in its order; those of a group share a beginning.
 ORDER = (
-    "scoring over the onnxruntime limit: the two Python models",
+    "scoring over the onnxruntime limit: the models",
     "scoring over the onnxruntime limit: whole `dbt run`",
-    "scoring over pandas + Keras: the two Python models",
+    "scoring over pandas + Keras: the models",
     "scoring over pandas + Keras: whole `dbt run`",
     "onnxruntime's LSTM over NumPy's sgemm",
     "features over Polars: the models",
@@ -78,6 +77,7 @@ ORDER = (
     "training over Keras `fit`, a padded sequence an anchor",
     "daily run over a full one, 1 % active: scoring",
     "daily run over a full one, 1 % active: features and scoring",
+    "daily run over a full one, 1 % active: the models, by size",
     "daily runs and one of the last day: difference",
     *(f"peak memory: {phase}" for phase in PHASES),
     *(f"cost against size: {phase}" for phase in PHASES),
@@ -143,7 +143,7 @@ class Limits:
             f"onnxruntime: encoder {median(loop.encoder for loop in loops):.3f} s, head "
             f"{median(loop.head for loop in loops):.3f} s, for {ready.steps:,} steps"
         )
-        models = [run.of(ENCODER, HEAD) for run in runs]
+        models = [run.span for run in runs]
         wholes = [run.seconds for run in runs]
         limit, peer = [loop.seconds for loop in loops], [run.seconds for run in keras]
         limit_text = (
@@ -168,7 +168,7 @@ class Limits:
                     ("scoring over the onnxruntime limit", limit, limit_text),
                     ("scoring over pandas + Keras", peer, peer_text),
                 )
-                for what, own in (("the two Python models", models), ("whole `dbt run`", wholes))
+                for what, own in (("the models", models), ("whole `dbt run`", wholes))
             ),
             self._row(
                 "onnxruntime's LSTM over NumPy's sgemm",
@@ -285,9 +285,7 @@ class Limits:
         def next_day() -> None:
             nonlocal days
             days += 1
-            with connect(project, read_only=True) as connection:
-                day = read_settings(connection, project).as_of_date
-            active.append(add_day(shop.folder, day, days, DAILY_SHARE))
+            active.append(self._add_day(project, shop, days))
 
         def a_day() -> tuple[DbtRun, DbtRun, pa.Table]:
             """Gives the one command of a day, and scoring alone of the day after it."""
@@ -336,9 +334,7 @@ class Limits:
         shop, project = self._living(original)
         changed = 0
         for number in range(1, self.options.daily_runs + 1):
-            with connect(project, read_only=True) as connection:
-                day = read_settings(connection, project).as_of_date
-            add_day(shop.folder, day, number, DAILY_SHARE)
+            self._add_day(project, shop, number)
             changed += change_past(shop.folder, number, share=0.0005)
             bench.dbt(project, DAILY)
             with connect(project, read_only=True) as connection:
@@ -365,6 +361,15 @@ class Limits:
 
     def _living(self, original: Shop) -> tuple[Shop, Project]:
         """Gives a shop that days can be added to, and a project over it that is built, trained and scored."""
+        shop = self._linked(original)
+        project = self.bench.project("daily", shop)
+        self.bench.build(project)
+        self.bench.train(project, self.options.epochs)
+        self.bench.dbt(project, SCORING)
+        return shop, project
+
+    def _linked(self, original: Shop) -> Shop:
+        """Gives the shop in a folder where days can be added to it, in the place of the last such one."""
         shop = Shop(self.bench.folder / "daily-shop", original.users, original.days, original.events)
         link_shop(original.folder, shop.folder)
         # The vars of the original name its own folder.
@@ -372,14 +377,16 @@ class Limits:
         text = variables.read_text(encoding="utf-8").replace(str(original.folder), str(shop.folder))
         variables.unlink()
         variables.write_text(text, encoding="utf-8")
-        project = self.bench.project("daily", shop)
-        self.bench.build(project)
-        self.bench.train(project, self.options.epochs)
-        self.bench.dbt(project, SCORING)
-        return shop, project
+        return shop
+
+    def _add_day(self, project: Project, shop: Shop, number: int) -> int:
+        """Adds the day after the warehouse's last; gives how many users are active on it."""
+        with connect(project, read_only=True) as connection:
+            day = read_settings(connection, project).as_of_date
+        return add_day(shop.folder, day, number, DAILY_SHARE)
 
     def memory(self) -> list[Row]:
-        """Measures the most memory that building, training and scoring take, at some sizes."""
+        """Measures the most memory that building, training, scoring and a day take, at some sizes."""
         found = {users: self._a_size(users) for users in self.options.sizes}
         first, last = self.options.sizes[-2:] if len(self.options.sizes) > 1 else self.options.sizes * 2
         rows = []
@@ -402,7 +409,7 @@ class Limits:
         return rows
 
     def cost(self) -> list[Row]:
-        """Measures what building, training and scoring take against the number of events."""
+        """Measures what building, training, scoring and a day take against the number of events."""
         found = [self._a_size(users) for users in self.options.sizes]
         events = [size["events"] for size in found]
         rows = []
@@ -422,10 +429,24 @@ class Limits:
                     f"{self.bench.days} days; {self.options.epochs} epoch(s); {self._versions('duckdb')}",
                 )
             )
+        parts = [
+            (users, size["day"]["span"], size["build"]["span"] + size["score"]["span"])
+            for users, size in zip(self.options.sizes, found, strict=True)
+        ]
+        rows.append(
+            self._row(
+                "daily run over a full one, 1 % active: the models, by size",
+                f"{parts[-1][1] / parts[-1][2]:.1%} at {parts[-1][0]:,} users",
+                "; ".join(f"{users:,} users: {day:.1f} s ({day / full:.1%})" for users, day, full in parts),
+                "building and scoring everything, the tables of training too: "
+                + "; ".join(f"{users:,} users: {full:.1f} s" for users, _, full in parts),
+                f"{self.bench.days} days; one run each; {self._versions('duckdb')}",
+            )
+        )
         return rows
 
     def _a_size(self, users: int) -> dict[str, Any]:
-        """Builds, trains and scores a shop of so many users once, and keeps what it took."""
+        """Builds, trains and scores a shop of so many users once, then a day more; keeps what it took."""
         key = json.dumps(
             [
                 users,
@@ -438,17 +459,19 @@ class Limits:
         )
 
         def measure() -> dict[str, Any]:
-            shop = self.bench.shop(users, self.options.dirt)
+            shop = self._linked(self.bench.shop(users, self.options.dirt))
             project = self.bench.project("sized", shop)
             runs: dict[str, DbtRun | ChildRun] = {
                 "build": self.bench.build(project),
                 "train": self.bench.train(project, self.options.epochs),
                 "score": self.bench.dbt(project, SCORING, poll=True),
             }
-            for phase in ("build", "score"):
-                run = runs[phase]
-                assert isinstance(run, DbtRun)
-                show_models([run], f"{users:,} users: {phase}, seconds a model", self.bench.reporter, count=6)
+            self._add_day(project, shop, 1)
+            runs["day"] = self.bench.dbt(project, DAILY, poll=True)
+            for phase, run in runs.items():
+                if isinstance(run, DbtRun):
+                    title = f"{users:,} users: {phase}, seconds a model"
+                    show_models([run], title, self.bench.reporter, count=10)
             self.bench.drop(project)
             return {
                 "events": shop.events,

@@ -270,19 +270,6 @@ class DbtRun:
     peak: int
     private: int
 
-    def of(self, *names: str) -> float:
-        """Gives the seconds of some models' execution together.
-
-        Raises:
-            PurchasingPowerError: one of them did not run.
-        """
-        missing = [name for name in names if name not in self.models]
-        if missing:
-            raise PurchasingPowerError(
-                f"dbt did not run {', '.join(missing)}: it ran {', '.join(self.models)}."
-            )
-        return sum(self.models[name] for name in names)
-
 
 def show_models(runs: Sequence[DbtRun], title: str, reporter: Reporter, count: int = 12) -> None:
     """Shows which models took longest, by the median of some runs."""

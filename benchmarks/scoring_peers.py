@@ -42,6 +42,11 @@ _PADDED_BYTES = 2_000_000_000
 _KERAS_BATCH = 1024
 # Two ways of summing in single precision, over hundreds of steps.
 _AGREEMENT = 1e-3
+# Users' steps as the encoder reads them, laid end to end.
+_PACKED = (
+    "select user_id, cast(count(*) as integer) as n_steps, flatten(list(step order by step_index)) as steps "
+    "from {steps} group by user_id"
+)
 
 
 def train_and_promote(built: Built, config: TrainingConfig, reporter: Reporter) -> TrainedModel:
@@ -120,12 +125,14 @@ class ReadyTensors:
                 "select inputs.user_id, inputs.context, coalesce(steps.n_steps, 0) as n_steps, "
                 "coalesce(steps.steps, cast([] as float[])) as steps, "
                 "steps.user_id is null and inputs.state is not null as is_missing "
-                f"from {names[HEAD_INPUTS]} as inputs left join {names[STEPS_TO_CONSUME]} as steps "
+                f"from {names[HEAD_INPUTS]} as inputs "
+                f"left join ({_PACKED.format(steps=names[STEPS_TO_CONSUME])}) as steps "
                 "on inputs.user_id = steps.user_id order by n_steps, inputs.user_id"
             ).read_all()
             scores = connection.query(
                 f"select {', '.join(_COMPARED)} from {names[RAW_SCORES]} as scores "
-                f"left join {names[STEPS_TO_CONSUME]} as steps on scores.user_id = steps.user_id "
+                f"left join (select user_id, count(*) as n_steps from {names[STEPS_TO_CONSUME]} group by 1) "
+                "as steps on scores.user_id = steps.user_id "
                 "order by coalesce(steps.n_steps, 0), scores.user_id"
             ).read_all()
         if any(inputs.column("is_missing").to_pylist()):
@@ -237,8 +244,8 @@ class KerasPass:
 def score_with_keras(project: Project, model: TrainedModel) -> KerasPass:
     """Scores everybody as most people write it: a DataFrame, sequences padded to the longest, `predict`.
 
-    The same weights, trees and forest, so the same scores. The steps are standardised already, Keras is
-    imported and the model built: none of that counts.
+    The same weights, trees and forest, so the same scores. It reads the views that our models read, a user's
+    steps packed by the engine. Keras is imported and the model built: none of that counts.
 
     Raises:
         PurchasingPowerError: the scores are not those of the warehouse.
@@ -255,7 +262,8 @@ def score_with_keras(project: Project, model: TrainedModel) -> KerasPass:
     with duckdb.connect(str(project.project_dir / "warehouse.duckdb")) as connection:
         frame = connection.sql(
             f"select inputs.user_id, inputs.context, steps.steps from {names[HEAD_INPUTS]} as inputs "
-            f"left join {names[STEPS_TO_CONSUME]} as steps on inputs.user_id = steps.user_id"
+            f"left join ({_PACKED.format(steps=names[STEPS_TO_CONSUME])}) as steps "
+            "on inputs.user_id = steps.user_id"
         ).df()
         lap("read")
         width = network.n_channels

@@ -1,4 +1,8 @@
-{#- Everybody, every run: the state after their last step, and their context as of today, which moves by itself. -#}
+{#-
+    Everybody, every run: the state after their last step, and their context as of today, which moves by itself. A view,
+    which the head alone reads.
+-#}
+{{ config(materialized='view') }}
 {%- set context_features = purchasing_power.context_features() -%}
 {%- set at = '(select as_of_date from ' ~ ref('int_purchasing_power__as_of') ~ ')' -%}
 {%- set anchors %}(

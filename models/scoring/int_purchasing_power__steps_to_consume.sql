@@ -1,7 +1,9 @@
 {#-
-    What the encoder has to read in this run, packed a user a row: the new steps of users whose consumed past still
+    What the encoder has to read in this run, a row a step: the new steps of users whose consumed past still
     stands, the whole history of everybody else (new users, users with late, corrected or deleted rows, a new champion).
+    A view: the encoder alone reads it, once, and writing the steps down a second time took longer than making them.
 -#}
+{{ config(materialized='view') }}
 {%- set channels = purchasing_power.channel_catalogue() -%}
 with
 
@@ -67,46 +69,40 @@ moved_users as (
 
 ),
 
-pending_steps as (
+resumed_states as (
 
+    -- each beside the step that it is to read first
     select
-        steps.user_id,
-        steps.step_index,
-        {{ purchasing_power.normalised_array(channels, 'channel', 'steps', 'scaling') }} as step
-    from {{ ref('purchasing_power__user_steps') }} as steps
-    inner join moved_users on steps.user_id = moved_users.user_id
-    cross join scaling
-    where steps.step_index > moved_users.steps_consumed
-
-),
-
-packed as (
-
-    select
-        user_id,
-        cast(count(*) as integer) as n_steps,
-        {{ purchasing_power.ordered_flat_array('step', 'step_index') }} as steps
-    from pending_steps
-    group by user_id
+        known_states.user_id,
+        known_states.state,
+        moved_users.steps_consumed + 1 as step_index
+    from known_states
+    inner join moved_users on known_states.user_id = moved_users.user_id
+    where moved_users.steps_consumed > 0
 
 ),
 
 to_consume as (
 
     select
-        packed.user_id,
-        packed.n_steps,
-        packed.steps,
-        known_states.state as previous_state,
+        steps.user_id,
+        steps.step_index,
+        {{ purchasing_power.normalised_array(channels, 'channel', 'steps', 'scaling') }} as step,
+        resumed_states.state as previous_state,
         moved_users.last_step_on,
         moved_users.last_index as steps_consumed,
-        moved_users.digest as consumed_digest
-    from packed
-    inner join moved_users on packed.user_id = moved_users.user_id
-    left join known_states
+        moved_users.digest as consumed_digest,
+        moved_users.steps_consumed = 0 as is_from_scratch
+    from {{ ref('purchasing_power__user_steps') }} as steps
+    inner join moved_users
         on
-            packed.user_id = known_states.user_id
-            and moved_users.steps_consumed > 0
+            steps.user_id = moved_users.user_id
+            and steps.step_index > moved_users.steps_consumed
+    cross join scaling
+    left join resumed_states
+        on
+            steps.user_id = resumed_states.user_id
+            and steps.step_index = resumed_states.step_index
 
 )
 

@@ -15,23 +15,16 @@ state_updates as (
 
 ),
 
-consumed as (
-
-    select * from {{ ref('int_purchasing_power__steps_to_consume') }}
-
-),
-
 user_states as (
 
     select
-        state_updates.user_id,
-        consumed.last_step_on,
-        consumed.steps_consumed,
-        consumed.consumed_digest,
-        state_updates.state,
-        state_updates.model_version
+        user_id,
+        last_step_on,
+        steps_consumed,
+        consumed_digest,
+        state,
+        model_version
     from state_updates
-    inner join consumed on state_updates.user_id = consumed.user_id
 
 )
 

@@ -1,3 +1,6 @@
+{#- A view: the rows are in the checked tables, and writing them down again took each run longer the older the shop. -#}
+{{ config(materialized='view') }}
+
 {%- set input_names = purchasing_power.input_contract().keys() | list -%}
 with
 

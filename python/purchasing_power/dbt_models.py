@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from purchasing_power.scoring import (
-    ENCODER_OUTPUT_SCHEMA,
     FACTORS_OUTPUT_SCHEMA,
     HEAD_OUTPUT_SCHEMA,
     SENTIMENT_OUTPUT_SCHEMA,
@@ -20,6 +19,9 @@ from purchasing_power.scoring import (
     ScoringModel,
     SentimentModel,
     encode,
+    encoder_output_schema,
+    gather_histories,
+    histories_schema,
     project_embeddings,
     read_sentiment,
     score,
@@ -27,6 +29,8 @@ from purchasing_power.scoring import (
 
 # Large enough that the overhead of a batch does not show, small enough that memory does not either.
 _ROWS_PER_BATCH = 8192
+# Thousands of users' steps, of whom many are equally long and share calls; 132 bytes each with 33 channels.
+_STEPS_PER_BATCH = 131_072
 
 
 class Relation(Protocol):
@@ -61,15 +65,16 @@ def state_updates(models: Relation, steps: Relation) -> pa.RecordBatchReader:
         steps: `int_purchasing_power__steps_to_consume`.
 
     Returns:
-        A stream of `ENCODER_OUTPUT_SCHEMA`.
+        A stream of `ENCODER_OUTPUT_SCHEMA`, followed by what the states were made of.
 
     Raises:
         PurchasingPowerError: The champion's bytes or the steps are not what was registered.
     """
     model = champion(models)
-    # Sorted by length, neighbours in a batch end together and the encoder runs few, full calls.
-    columns = steps.project("user_id, n_steps, steps, previous_state").order("n_steps, user_id")
-    return _stream(ENCODER_OUTPUT_SCHEMA, encode(_batches(columns), model))
+    # The engine sorts, and writes to disk what does not fit its memory; packing users in it did neither.
+    reader = _batches(steps.order("user_id, step_index"), _STEPS_PER_BATCH)
+    schema = encoder_output_schema(histories_schema(reader.schema))
+    return _stream(schema, encode(gather_histories(reader), model))
 
 
 def raw_scores(models: Relation, inputs: Relation) -> pa.RecordBatchReader:
@@ -147,9 +152,8 @@ def _input_model(models: Relation, kind: str) -> dict[str, Any] | None:
     return rows[0] if rows else None
 
 
-def _batches(relation: Relation) -> Iterable[pa.RecordBatch]:
-    batches: Iterable[pa.RecordBatch] = relation.to_arrow_reader(_ROWS_PER_BATCH)
-    return batches
+def _batches(relation: Relation, rows: int = _ROWS_PER_BATCH) -> pa.RecordBatchReader:
+    return relation.to_arrow_reader(rows)
 
 
 def _stream(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:

@@ -27,23 +27,32 @@ ENCODER_OUTPUT_SCHEMA = pa.schema(
     ]
 )
 
+_READ = frozenset({"user_id", "n_steps", "steps", "previous_state"})
 # onnxruntime's LSTM takes the least time a step from about 16 rows on; the upper bounds cap a call's memory.
 _FEWEST_ROWS_PER_CALL = 16
 _ROWS_PER_CALL = 1024
 _STEPS_PER_CALL = 512
 
 
+def encoder_output_schema(source: pa.Schema) -> pa.Schema:
+    """Gives the columns that `encode` makes of batches of a schema: its own, then those it does not read."""
+    carried = [field for field in source if field.name not in _READ]
+    return pa.schema([*ENCODER_OUTPUT_SCHEMA, *carried])
+
+
 def encode(batches: Iterable[pa.RecordBatch], model: ScoringModel) -> Iterator[pa.RecordBatch]:
     """Brings every user's state up to their last step.
 
     Args:
-        batches: Columns user_id (string), n_steps (int), steps (list of n_steps * C, time-major),
-            previous_state (list of S; NULL starts from zeros). Any order of columns and rows; rows nearly
-            sorted by n_steps are fastest, because neighbours then share long runs of steps.
+        batches: A row a user (`gather_histories` makes such of step rows): user_id (string), n_steps (int),
+            steps (list of n_steps * C, time-major), previous_state (list of S; NULL starts from zeros). Any
+            order of columns and rows; thousands of rows a batch are fastest, because equally long ones then
+            share calls.
         model: The model whose encoder runs.
 
     Yields:
-        For each batch one batch of `ENCODER_OUTPUT_SCHEMA`, rows in the order they came.
+        For each batch one batch of `encoder_output_schema` of its schema, rows in the order they came;
+        columns that are not read come out as they went in.
 
     Raises:
         PurchasingPowerError: A column is missing, a width is wrong, or a number is not finite.
@@ -74,13 +83,15 @@ def _encode_batch(batch: pa.RecordBatch, model: ScoringModel) -> pa.RecordBatch:
     for rows in _runs(by_length, n_steps[by_length]):
         _advance(rows, n_steps, steps, state, model)
     offsets = np.arange(len(users) + 1, dtype=np.int32) * state_size
+    schema = encoder_output_schema(batch.schema)
     return pa.record_batch(
         [
             users,
             pa.ListArray.from_arrays(pa.array(offsets), pa.array(state.reshape(-1))),
-            pa.array([model.metadata.model_version] * len(users), pa.string()),
+            pa.repeat(pa.scalar(model.metadata.model_version), len(users)),
+            *(batch.column(name) for name in schema.names[len(ENCODER_OUTPUT_SCHEMA) :]),
         ],
-        schema=ENCODER_OUTPUT_SCHEMA,
+        schema=schema,
     )
 
 

@@ -71,7 +71,7 @@ def _score_batch(batch: pa.RecordBatch, model: ScoringModel) -> pa.RecordBatch:
             names.cast(pa.string()),
             pa.array(output.anomaly_score.astype(np.float64)),
             pa.array(output.is_outlier),
-            pa.array([model.metadata.model_version] * len(users), pa.string()),
+            pa.repeat(pa.scalar(model.metadata.model_version), len(users)),
         ],
         schema=HEAD_OUTPUT_SCHEMA,
     )
