@@ -402,7 +402,7 @@ class Limits:
                     f"peak memory: {phase}",
                     f"{peaks[last] / peaks[first]:.2f} x from {first:,} to {last:,} users",
                     shown,
-                    f"DuckDB's memory_limit: {self.bench.memory_limit or 'its default'}",
+                    f"DuckDB's memory_limit: {self._memory_limit(phase)}",
                     f"{self.bench.days} days; resident set of the process; {self._versions('duckdb')}",
                 )
             )
@@ -453,6 +453,7 @@ class Limits:
                 self.bench.days,
                 self.options.dirt,
                 self.bench.memory_limit,
+                self.options.scoring_memory_limit,
                 self.options.epochs,
                 package_key(),
             ]
@@ -464,8 +465,10 @@ class Limits:
             runs: dict[str, DbtRun | ChildRun] = {
                 "build": self.bench.build(project),
                 "train": self.bench.train(project, self.options.epochs),
-                "score": self.bench.dbt(project, SCORING, poll=True),
             }
+            self.bench.limit_memory(project, self.options.scoring_memory_limit)
+            runs["score"] = self.bench.dbt(project, SCORING, poll=True)
+            self.bench.limit_memory(project, self.bench.memory_limit)
             self._add_day(project, shop, 1)
             runs["day"] = self.bench.dbt(project, DAILY, poll=True)
             for phase, run in runs.items():
@@ -488,6 +491,10 @@ class Limits:
 
         found: dict[str, Any] = self._ledger.once(key, measure)
         return found
+
+    def _memory_limit(self, phase: str) -> str:
+        own = self.options.scoring_memory_limit if phase == "score" else None
+        return own or self.bench.memory_limit or "its default"
 
     @cached_property
     def _ledger(self) -> Ledger:
@@ -621,6 +628,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--daily-runs", type=int, default=30, help="days after which daily runs and a full one are compared")
     add("--sizes", type=_numbers, default=[5_000, 20_000], help="users at which memory and cost are measured")
     add("--memory-limit", help="DuckDB's memory_limit, such as 2GB; its own default if not given")
+    add("--scoring-memory-limit", help="the same while scoring is measured at some sizes")
     add(
         "--folder",
         type=Path,

@@ -154,7 +154,7 @@ def main() -> None:
             for model in (
                 "int_purchasing_power__activity",
                 "purchasing_power__scores",
-                "int_purchasing_power__state_updates",
+                "int_purchasing_power__users_to_move",
             )
         )
         with connect(now, read_only=True) as connection:
@@ -164,7 +164,7 @@ def main() -> None:
             batch = {row["user_id"]: row for row in connection.fetch(f"select * from {scores}")}
             from_scratch = {
                 row["user_id"]
-                for row in connection.fetch(f"select user_id from {consumed} where is_from_scratch")
+                for row in connection.fetch(f"select user_id from {consumed} where steps_before = 0")
             }
     print(f"{len(memories):,} users, {len(events):,} events", flush=True)
     replayed = replay(scorer, memories, events)

@@ -108,6 +108,15 @@ class Workbench:
         self.reporter.say(f"  purchasing-power {' '.join(command[:4])}: {run.seconds:.1f} s")
         return run
 
+    def limit_memory(self, project: Project, memory_limit: str | None) -> None:
+        """Sets DuckDB's memory_limit for the runs that follow; None leaves it as it is."""
+        if memory_limit is not None:
+            path = project.project_dir / "profiles.yml"
+            profiles = yaml.safe_load(path.read_text(encoding="utf-8"))
+            target = profiles["benchmark"]["outputs"]["duckdb"]
+            target["config_options"] = {"memory_limit": memory_limit}
+            path.write_text(yaml.safe_dump(profiles, sort_keys=False), encoding="utf-8")
+
     def drop(self, project: Project) -> None:
         """Removes a project: the next one needs its space."""
         shutil.rmtree(project.project_dir, ignore_errors=True)

@@ -4,5 +4,6 @@ def model(dbt, session):
 
     return raw_scores(
         models=dbt.ref("purchasing_power__models"),
+        users=dbt.ref("purchasing_power__users"),
         inputs=dbt.ref("int_purchasing_power__head_inputs"),
     )

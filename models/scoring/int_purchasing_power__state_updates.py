@@ -4,5 +4,6 @@ def model(dbt, session):
 
     return state_updates(
         models=dbt.ref("purchasing_power__models"),
+        users=dbt.ref("int_purchasing_power__users_to_move"),
         steps=dbt.ref("int_purchasing_power__steps_to_consume"),
     )

@@ -6,12 +6,16 @@ here: to be read as a stream of Arrow batches, and to be ordered; so nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from purchasing_power.scoring import (
+    ENCODER_OUTPUT_SCHEMA,
     FACTORS_OUTPUT_SCHEMA,
     HEAD_OUTPUT_SCHEMA,
     SENTIMENT_OUTPUT_SCHEMA,
@@ -19,9 +23,7 @@ from purchasing_power.scoring import (
     ScoringModel,
     SentimentModel,
     encode,
-    encoder_output_schema,
     gather_histories,
-    histories_schema,
     project_embeddings,
     read_sentiment,
     score,
@@ -31,6 +33,10 @@ from purchasing_power.scoring import (
 _ROWS_PER_BATCH = 8192
 # Thousands of users' steps, of whom many are equally long and share calls; 132 bytes each with 33 channels.
 _STEPS_PER_BATCH = 131_072
+# Users are asked for in parts that fit into a few hundred MB of the engine's memory: sorting all steps, or
+# bringing everybody's state and context together, took all that it was allowed, and not always ended.
+_STEPS_PER_PART = 1_048_576
+_USERS_PER_PART = 65_536
 
 
 class Relation(Protocol):
@@ -57,32 +63,37 @@ class Relation(Protocol):
         ...
 
 
-def state_updates(models: Relation, steps: Relation) -> pa.RecordBatchReader:
+def state_updates(models: Relation, users: Relation, steps: Relation) -> pa.RecordBatchReader:
     """Runs the champion's encoder over the steps that this run has to consume.
 
     Args:
         models: `purchasing_power__models`.
-        steps: `int_purchasing_power__steps_to_consume`.
+        users: `int_purchasing_power__users_to_move`.
+        steps: `int_purchasing_power__steps_to_consume`, the steps of these users.
 
     Returns:
-        A stream of `ENCODER_OUTPUT_SCHEMA`, followed by what the states were made of.
+        A stream of `ENCODER_OUTPUT_SCHEMA`.
 
     Raises:
         PurchasingPowerError: The champion's bytes or the steps are not what was registered.
     """
     model = champion(models)
-    # The engine sorts, and writes to disk what does not fit its memory; packing users in it did neither.
-    reader = _batches(steps.order("user_id, step_index"), _STEPS_PER_BATCH)
-    schema = encoder_output_schema(histories_schema(reader.schema))
-    return _stream(schema, encode(gather_histories(reader), model))
+    parts = _parts(users.project("user_id, steps_consumed - steps_before as size"), _STEPS_PER_PART)
+    rows = (
+        batch
+        for part in parts
+        for batch in _batches(steps.filter(part).order("user_id, step_index"), _STEPS_PER_BATCH)
+    )
+    return _stream(ENCODER_OUTPUT_SCHEMA, encode(gather_histories(_read_ahead(rows)), model))
 
 
-def raw_scores(models: Relation, inputs: Relation) -> pa.RecordBatchReader:
+def raw_scores(models: Relation, users: Relation, inputs: Relation) -> pa.RecordBatchReader:
     """Runs the champion's head over everybody.
 
     Args:
         models: `purchasing_power__models`.
-        inputs: `int_purchasing_power__head_inputs`.
+        users: `purchasing_power__users`.
+        inputs: `int_purchasing_power__head_inputs`, a row for each of them.
 
     Returns:
         A stream of `HEAD_OUTPUT_SCHEMA`.
@@ -91,7 +102,9 @@ def raw_scores(models: Relation, inputs: Relation) -> pa.RecordBatchReader:
         PurchasingPowerError: The champion's bytes or the inputs are not what was registered.
     """
     model = champion(models)
-    return _stream(HEAD_OUTPUT_SCHEMA, score(_batches(inputs), model))
+    parts = _parts(users.project("user_id, 1 as size"), _USERS_PER_PART)
+    rows = (batch for part in parts for batch in _batches(inputs.filter(part)))
+    return _stream(HEAD_OUTPUT_SCHEMA, score(_read_ahead(rows), model))
 
 
 def text_sentiment(models: Relation, texts: Relation) -> pa.RecordBatchReader:
@@ -150,6 +163,32 @@ def _input_model(models: Relation, kind: str) -> dict[str, Any] | None:
     newest = models.filter(f"kind = '{kind}'").order("fitted_at desc, model_version desc").limit(1)
     rows: list[dict[str, Any]] = newest.project("onnx, sha256").to_arrow_reader(1).read_all().to_pylist()
     return rows[0] if rows else None
+
+
+def _parts(users: Relation, most: int) -> list[str]:
+    """Gives SQL conditions that part users, neighbours by id, so that each part's `size` is about `most`."""
+    bounds: list[str] = []
+    taken = 0
+    for batch in _batches(users.order("user_id")):
+        part_of = (taken + np.cumsum(batch.column("size").to_numpy())) // most
+        begins = np.flatnonzero(np.diff(part_of, prepend=taken // most))
+        bounds += batch.column("user_id").take(pa.array(begins)).to_pylist()
+        taken += int(batch.column("size").to_numpy().sum())
+    quoted = ["'" + bound.replace("'", "''") + "'" for bound in bounds]
+    if not quoted:
+        return ["true"]
+    between = [f"user_id >= {low} and user_id < {high}" for low, high in pairwise(quoted)]
+    return [f"user_id < {quoted[0]}", *between, f"user_id >= {quoted[-1]}"]
+
+
+def _read_ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Fetches the next batch while the last one is worked on: the engine would stand still meanwhile."""
+    source = iter(batches)
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, source, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, source, None)
+            yield batch
 
 
 def _batches(relation: Relation, rows: int = _ROWS_PER_BATCH) -> pa.RecordBatchReader:

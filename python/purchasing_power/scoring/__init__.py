@@ -1,8 +1,8 @@
 """Engine-free scoring core: Arrow record batches in, Arrow record batches out, onnxruntime between."""
 
-from purchasing_power.scoring.encoder import ENCODER_OUTPUT_SCHEMA, encode, encoder_output_schema
+from purchasing_power.scoring.encoder import ENCODER_OUTPUT_SCHEMA, encode
 from purchasing_power.scoring.head import HEAD_OUTPUT_SCHEMA, score
-from purchasing_power.scoring.histories import gather_histories, histories_schema
+from purchasing_power.scoring.histories import gather_histories
 from purchasing_power.scoring.input_models import ProjectionModel, SentimentModel
 from purchasing_power.scoring.inputs import (
     FACTORS_OUTPUT_SCHEMA,
@@ -24,9 +24,7 @@ __all__ = [
     "ScoringModel",
     "SentimentModel",
     "encode",
-    "encoder_output_schema",
     "gather_histories",
-    "histories_schema",
     "model_sha256",
     "project_embeddings",
     "read_sentiment",

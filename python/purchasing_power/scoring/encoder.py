@@ -27,17 +27,10 @@ ENCODER_OUTPUT_SCHEMA = pa.schema(
     ]
 )
 
-_READ = frozenset({"user_id", "n_steps", "steps", "previous_state"})
 # onnxruntime's LSTM takes the least time a step from about 16 rows on; the upper bounds cap a call's memory.
 _FEWEST_ROWS_PER_CALL = 16
 _ROWS_PER_CALL = 1024
 _STEPS_PER_CALL = 512
-
-
-def encoder_output_schema(source: pa.Schema) -> pa.Schema:
-    """Gives the columns that `encode` makes of batches of a schema: its own, then those it does not read."""
-    carried = [field for field in source if field.name not in _READ]
-    return pa.schema([*ENCODER_OUTPUT_SCHEMA, *carried])
 
 
 def encode(batches: Iterable[pa.RecordBatch], model: ScoringModel) -> Iterator[pa.RecordBatch]:
@@ -51,8 +44,7 @@ def encode(batches: Iterable[pa.RecordBatch], model: ScoringModel) -> Iterator[p
         model: The model whose encoder runs.
 
     Yields:
-        For each batch one batch of `encoder_output_schema` of its schema, rows in the order they came;
-        columns that are not read come out as they went in.
+        For each batch one batch of `ENCODER_OUTPUT_SCHEMA`, rows in the order they came.
 
     Raises:
         PurchasingPowerError: A column is missing, a width is wrong, or a number is not finite.
@@ -83,15 +75,13 @@ def _encode_batch(batch: pa.RecordBatch, model: ScoringModel) -> pa.RecordBatch:
     for rows in _runs(by_length, n_steps[by_length]):
         _advance(rows, n_steps, steps, state, model)
     offsets = np.arange(len(users) + 1, dtype=np.int32) * state_size
-    schema = encoder_output_schema(batch.schema)
     return pa.record_batch(
         [
             users,
             pa.ListArray.from_arrays(pa.array(offsets), pa.array(state.reshape(-1))),
             pa.repeat(pa.scalar(model.metadata.model_version), len(users)),
-            *(batch.column(name) for name in schema.names[len(ENCODER_OUTPUT_SCHEMA) :]),
         ],
-        schema=schema,
+        schema=ENCODER_OUTPUT_SCHEMA,
     )
 
 

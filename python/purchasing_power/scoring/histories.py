@@ -11,23 +11,6 @@ import pyarrow.compute as pc
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.scoring.columns import column, string_column
 
-# Read from each user's first row; every other column is read from the last one.
-_FIRST = "previous_state"
-_MADE_HERE = ("user_id", "n_steps", "steps", _FIRST)
-_READ = frozenset({"user_id", "step", _FIRST})
-
-
-def histories_schema(source: pa.Schema) -> pa.Schema:
-    """Gives the columns that `gather_histories` makes of step rows of a schema."""
-    fields = {
-        "user_id": pa.field("user_id", pa.string()),
-        "n_steps": pa.field("n_steps", pa.int32()),
-        "steps": source.field("step").with_name("steps"),
-        _FIRST: source.field(_FIRST),
-    }
-    carried = [field for field in source if field.name not in _READ]
-    return pa.schema([*(fields[name] for name in _MADE_HERE), *carried])
-
 
 def gather_histories(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Lays each user's steps end to end.
@@ -37,11 +20,11 @@ def gather_histories(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBat
 
     Args:
         batches: Columns user_id (string), step (list of C), previous_state (list of S, read from a user's
-            first row) and any others. A user's rows are neighbours, in the order of their steps.
+            first row). A user's rows are neighbours, in the order of their steps.
 
     Yields:
-        A row a user: user_id, n_steps (int32), steps (list of n_steps * C), previous_state, and the other
-        columns as the user's last row has them; users in the order they came.
+        A row a user, as `encode` reads it: user_id, n_steps (int32), steps (list of n_steps * C),
+        previous_state; users in the order they came.
 
     Raises:
         PurchasingPowerError: A column is missing, or `step` is no list or NULL.
@@ -83,15 +66,12 @@ def _gather(rows: pa.RecordBatch) -> pa.RecordBatch:
     first = _first_rows(users)
     ends = np.append(first[1:], len(rows))
     offsets = steps.offsets.to_numpy()[np.append(first, len(rows))]
-    schema = histories_schema(rows.schema)
-    made = {
-        "user_id": users.take(pa.array(first)),
-        "n_steps": pa.array((ends - first).astype(np.int32)),
-        "steps": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), steps.values),
-        _FIRST: column(rows, _FIRST).take(pa.array(first)),
-    }
-    last_rows = pa.array(ends - 1)
+    firsts = pa.array(first)
     return pa.record_batch(
-        [made[name] if name in made else rows.column(name).take(last_rows) for name in schema.names],
-        schema=schema,
+        {
+            "user_id": users.take(firsts),
+            "n_steps": pa.array((ends - first).astype(np.int32)),
+            "steps": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), steps.values),
+            "previous_state": column(rows, "previous_state").take(firsts),
+        }
     )
