@@ -16,7 +16,8 @@
 {%- set refused_beyond_fence = purchasing_power.columns_with_action(input_name, 'reject') -%}
 with
 
-given_rows as (
+{# Three read it. All rows of a large log do not fit into memory, those of a day do. -#}
+given_rows as {{ '' if is_incremental() else purchasing_power.inlined() }} (
 
     {{ purchasing_power.touched_rows(input_name, rows or ref('purchasing_power__' ~ input_name)) if is_incremental()
         else 'select * from ' ~ (rows or ref('purchasing_power__' ~ input_name)) }}
