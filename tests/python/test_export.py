@@ -6,16 +6,19 @@ import dataclasses
 import datetime as dt
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 import small_model
+import tensorflow as tf
 
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.scoring import ScoringModel
 from purchasing_power.training.config import TrainingConfig
-from purchasing_power.training.export import ExportedModel, ParityBatch, check_parity, convert
+from purchasing_power.training.export import ExportedModel, KerasScorer, ParityBatch, check_parity, convert
 from purchasing_power.training.model import TrainedModel
 from purchasing_power.training.network import Network
 
@@ -166,6 +169,50 @@ def test_a_wrong_export_is_caught(place: str, name: str) -> None:
             ScoringModel.from_bytes(files["encoder"], files["head"]),
             [parity_batch(8, 4)],
         )
+
+
+def test_amounts_that_alone_are_wrong_are_caught() -> None:
+    correction = small_model.network().outputs.log_correction
+    right = float(correction)
+    correction.assign(right + 1e-4)
+    try:
+        with pytest.raises(
+            PurchasingPowerError, match=r"differs from the trained one by .* in a money amount"
+        ):
+            check_parity(
+                small_model.network(),
+                small_model.trees(),
+                small_model.forest(),
+                small_model.scoring_model(),
+                [parity_batch(8, 4)],
+            )
+    finally:
+        correction.assign(right)
+
+
+def test_a_last_bit_of_the_log_odds_is_no_difference_where_a_quantile_follows_it_steeply() -> None:
+    trees, scorer = small_model.trees(), KerasScorer(small_model.network())
+
+    class OffByABit:
+        """The trained model, its log-odds off by what float32 is off by."""
+
+        def predict(self, state: Any, context: Any) -> Any:
+            outputs = scorer.predict(
+                tf.constant(state), tf.constant(context), trees.predict(context), nudge=2e-6
+            )
+            return SimpleNamespace(anomaly_score=small_model.forest().score(context), **outputs)
+
+    batch = parity_batch(20_000, 0)
+    # Wide enough that some users' probability is where their quantiles begin.
+    batch = dataclasses.replace(batch, context=4 * batch.context)
+    expected = scorer.predict(batch.state, batch.context, trees.predict(batch.context))
+    found = OffByABit().predict(batch.state, batch.context)
+    off = np.abs(found.spend_p90 - expected["spend_p90"]) / np.maximum(
+        expected["spend_p90"], expected["expected_spend"]
+    )
+    assert np.max(off) > 1e-5
+    report = check_parity(small_model.network(), trees, small_model.forest(), OffByABit(), [batch])  # type: ignore[arg-type]
+    assert report.money <= 1e-5
 
 
 def test_nothing_to_compare_is_refused() -> None:

@@ -24,6 +24,8 @@ from purchasing_power.training.tree_graph import TREE_OUTPUT, TREE_TARGETS, impo
 
 ABSOLUTE_TOLERANCE = 1e-5
 RELATIVE_TOLERANCE = 1e-5
+# In log-odds: wide enough that float32 shows what it does, narrow beside anything that the outputs do.
+_NUDGE = 1e-3
 
 _MONEY = ("expected_spend", "spend_p10", "spend_p50", "spend_p90")
 _IN_WORDS = {
@@ -70,9 +72,9 @@ class ParityReport:
         anomaly: Largest absolute difference of an anomaly score, to scikit-learn's.
         state: Largest difference of a state: absolute up to 1, relative above, where only cells can be.
         probability: Largest absolute difference of a probability.
-        money: Largest difference of an amount, relative to the amount or, where that is larger, to the
-            user's expected spend: of a quantile that fades to 0, the last bits of a probability are all
-            there is.
+        money: Largest difference of an amount, relative to the larger of itself and the user's expected
+            spend, and to how steeply it follows the log-odds of a purchase: a quantile that fades to 0
+            rises so fast with them that their last bits are seen in it.
     """
 
     rows: int
@@ -104,13 +106,18 @@ class KerasScorer:
                 following += last
         return tf.concat(following, axis=-1)
 
-    def predict(self, state: Any, context: Any, trees: Any = None) -> dict[str, Any]:
-        """Gives the head's outputs of states [n, S], context [n, K] and what trees say [n, 3]."""
+    def predict(self, state: Any, context: Any, trees: Any = None, nudge: float = 0.0) -> dict[str, Any]:
+        """Gives the head's outputs of states [n, S], context [n, K] and what trees say [n, 3].
+
+        `nudge` is added to the network's log-odds of a purchase, to see how steeply the outputs follow them.
+        """
         raw = []
         for member, head in enumerate(self._network.heads):
             hidden = state[:, self._network.vectors(member, -1)[0]]
             raw.append(head([hidden[:, None], context[:, None]], training=False)[:, 0])
-        outputs: dict[str, Any] = self._network.outputs(tf.add_n(raw) / float(len(raw)), trees)
+        mean = tf.add_n(raw) / float(len(raw))
+        nudged = tf.concat([mean[:, :1] + nudge, mean[:, 1:]], axis=-1)
+        outputs: dict[str, Any] = self._network.outputs(nudged, trees)
         return outputs
 
 
@@ -290,11 +297,13 @@ def check_parity(
         else:
             expected_state = state
         found = model.predict(state, batch.context)
-        expected = scorer.predict(
+        inputs = (
             tf.constant(expected_state),
             tf.constant(batch.context),
             None if trees is None else tf.constant(trees.predict(batch.context)),
         )
+        expected = scorer.predict(*inputs)
+        lower, higher = (scorer.predict(*inputs, nudge=nudge) for nudge in (-_NUDGE, _NUDGE))
         difference = _largest(found.anomaly_score, forest.score(batch.context))
         worst["anomaly"] = max(worst["anomaly"], difference)
         for name in _PROBABILITIES:
@@ -303,6 +312,7 @@ def check_parity(
         for name in _MONEY:
             money = np.asarray(expected[name], np.float64)
             unit = np.maximum(money, np.asarray(expected["expected_spend"], np.float64))
+            unit += _distance(higher[name], lower[name]) / (2 * _NUDGE)
             difference = _largest(getattr(found, name), money, unit)
             worst["money"] = max(worst["money"], difference)
     if not rows:
@@ -322,6 +332,8 @@ def check_parity(
 
 
 def _largest(found: Any, expected: Any, unit: Any = 1.0) -> float:
-    return float(
-        np.max(np.abs(np.asarray(found, np.float64) - np.asarray(expected, np.float64)) / unit, initial=0.0)
-    )
+    return float(np.max(_distance(found, expected) / unit, initial=0.0))
+
+
+def _distance(found: Any, expected: Any) -> npt.NDArray[np.float64]:
+    return np.abs(np.asarray(found, np.float64) - np.asarray(expected, np.float64))
