@@ -149,6 +149,18 @@ browsed as (
 
 activity as (
 
+    -- the longest log first: of a union's branches the first says how an engine lays out what it sums up
+    {{ purchasing_power.activity_rows('browse_event', 'browsed', dict(own_of_browsing, **{
+        'occurred_at': 'occurred_at',
+        'product_id': 'product_id',
+        'category': 'category',
+        'price_level': price_level,
+        'event_type': 'event_type',
+        'event_count': 'event_count',
+        'starts_session': 'starts_session',
+        'seconds': 'seconds',
+    })) }}
+    union all
     {{ purchasing_power.activity_rows('order_line', 'bought', dict(own_of_orders, **{
         'occurred_at': 'ordered_at',
         'product_id': 'product_id',
@@ -165,17 +177,6 @@ activity as (
         'order_id': 'order_id',
         'amount': '-abs(amount)',
     }) }}
-    union all
-    {{ purchasing_power.activity_rows('browse_event', 'browsed', dict(own_of_browsing, **{
-        'occurred_at': 'occurred_at',
-        'product_id': 'product_id',
-        'category': 'category',
-        'price_level': price_level,
-        'event_type': 'event_type',
-        'event_count': 'event_count',
-        'starts_session': 'starts_session',
-        'seconds': 'seconds',
-    })) }}
     union all
     {{ purchasing_power.activity_rows('review', 'judged', dict(own_of_reviews, **{
         'occurred_at': 'reviewed_at',

@@ -34,6 +34,20 @@ products as (
 
 hashed as (
 
+    -- the longest log first, see int_purchasing_power__activity
+    select
+        browse_events.user_id,
+        {{ purchasing_power.row_hash([
+            "'browse_events'", 'browse_events.mapping_position', 'browse_events.raw_hash', 'products.product_hash',
+        ]) }} as row_hash,
+        browse_events.occurred_at,
+        null as cancelled_at,
+        true as is_dated,
+        true as is_browsed,
+        coalesce(browse_events.event_count, 1) as event_count
+    from browse_events
+    left join products on browse_events.product_id = products.product_id
+    union all
     select
         order_lines.user_id,
         {{ purchasing_power.row_hash([
@@ -50,19 +64,6 @@ hashed as (
         0 as event_count
     from order_lines
     left join products on order_lines.product_id = products.product_id
-    union all
-    select
-        browse_events.user_id,
-        {{ purchasing_power.row_hash([
-            "'browse_events'", 'browse_events.mapping_position', 'browse_events.raw_hash', 'products.product_hash',
-        ]) }} as row_hash,
-        browse_events.occurred_at,
-        null as cancelled_at,
-        true as is_dated,
-        true as is_browsed,
-        coalesce(browse_events.event_count, 1) as event_count
-    from browse_events
-    left join products on browse_events.product_id = products.product_id
     union all
     select
         user_id,
