@@ -11,6 +11,10 @@
     {{ return('[\n        ' ~ values | join(',\n        ') ~ '\n    ]') }}
 {% endmacro %}
 
+{% macro postgres__float_array(values) %}
+    {{ return('array[\n        ' ~ values | join(',\n        ') ~ '\n    ]') }}
+{% endmacro %}
+
 
 {#- Aggregate: the values of a column as an array, in order. -#}
 {% macro ordered_array(column, order_by) %}
@@ -23,6 +27,10 @@
 
 {% macro duckdb__ordered_array(column, order_by) %}
     {{ return('list(' ~ column ~ ' order by ' ~ order_by ~ ')') }}
+{% endmacro %}
+
+{% macro postgres__ordered_array(column, order_by) %}
+    {{ return('array_agg(' ~ column ~ ' order by ' ~ order_by ~ ')') }}
 {% endmacro %}
 
 
@@ -39,6 +47,11 @@
     {{ return('flatten(list(' ~ column ~ ' order by ' ~ order_by ~ '))') }}
 {% endmacro %}
 
+{#- Arrays of arrays are rectangles, which unnest() lays end to end. -#}
+{% macro postgres__ordered_flat_array(column, order_by) %}
+    {{ return('array(select unnest(array_agg(' ~ column ~ ' order by ' ~ order_by ~ ')))') }}
+{% endmacro %}
+
 
 {% macro empty_float_array() %}
     {{ return(adapter.dispatch('empty_float_array', 'purchasing_power')()) }}
@@ -50,6 +63,10 @@
 
 {% macro duckdb__empty_float_array() %}
     {{ return('cast([] as float[])') }}
+{% endmacro %}
+
+{% macro postgres__empty_float_array() %}
+    {{ return("cast('{}' as real[])") }}
 {% endmacro %}
 
 

@@ -10,3 +10,7 @@
 {% macro duckdb__bytes_sha256(first, second) %}
     {{ return('sha256(' ~ first ~ ' || ' ~ second ~ ')') }}
 {% endmacro %}
+
+{% macro postgres__bytes_sha256(first, second) %}
+    {{ return("encode(sha256(" ~ first ~ ' || ' ~ second ~ "), 'hex')") }}
+{% endmacro %}

@@ -31,3 +31,38 @@
     {%- endif -%}
     {{ return('try_cast(' ~ expression ~ ' as ' ~ purchasing_power.contract_type(contract_type) ~ ')') }}
 {% endmacro %}
+
+{#-
+    pg_input_is_valid() (PostgreSQL 16 and later) takes text, so a value goes through it. Of times it takes words such as
+    'now', too, so they have to begin with a date; what has no offset is UTC, whatever zone the session has.
+-#}
+{% macro postgres__contract_cast(expression, contract_type) %}
+    {%- set text = 'cast(' ~ expression ~ ' as text)' -%}
+    {%- if contract_type == 'timestamp' -%}
+        {%- set is_date = text ~ " ~ '^\\s*[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}'" -%}
+        {%- set has_offset = text ~ " ~ ':[0-9.]+ ?([+-][0-9]{1,2}(:?[0-9]{2}){0,2}|(?![AaPp][Mm])[A-Za-z_/]+)\\s*$'" -%}
+        {{ return(
+            'case when ' ~ is_date ~ " and pg_input_is_valid(" ~ text ~ ", 'timestamptz') then case when " ~ has_offset
+            ~ ' then cast(' ~ text ~ " as timestamptz) at time zone 'UTC' else cast(" ~ text ~ ' as timestamp) end end'
+        ) }}
+    {%- elif contract_type == 'text' -%}
+        {{ return('nullif(trim(' ~ text ~ "), '')") }}
+    {%- elif contract_type == 'number' -%}
+        {{ return('cast(' ~ purchasing_power.postgres_number(text, 'numeric(28, 8)') ~ ' as double precision)') }}
+    {%- elif contract_type == 'embedding' -%}
+        {%- set array = "translate(" ~ text ~ ", '[] ', '{}')" -%}
+        {{ return(
+            'case when pg_input_is_valid(' ~ array ~ ", 'real[]') and " ~ array ~ " !~* '(nan|inf|null)' then cast(" ~ array ~ ' as real[]) end'
+        ) }}
+    {%- elif contract_type == 'integer' -%}
+        {{ return('cast(' ~ purchasing_power.postgres_number(text, 'numeric(18, 0)') ~ ' as bigint)') }}
+    {%- endif -%}
+    {{ return(purchasing_power.postgres_number(text, purchasing_power.contract_type(contract_type))) }}
+{% endmacro %}
+
+{#- NaN is a number to PostgreSQL, and hexadecimal ones are. -#}
+{% macro postgres_number(text, type) %}
+    {{ return(
+        'case when ' ~ text ~ " ~ '^\\s*[-+.0-9]' and pg_input_is_valid(" ~ text ~ ", '" ~ type ~ "') then cast(" ~ text ~ ' as ' ~ type ~ ') end'
+    ) }}
+{% endmacro %}

@@ -1,6 +1,21 @@
 {#- Midnight that ends today, in UTC: what lies behind it has not happened yet. -#}
 {% macro tomorrow() %}
-    {{ return('(current_date + 1)') }}
+    {{ return('(' ~ purchasing_power.today() ~ ' + 1)') }}
+{% endmacro %}
+
+
+{#- The day that it is in UTC. -#}
+{% macro today() %}
+    {{ return(adapter.dispatch('today', 'purchasing_power')()) }}
+{% endmacro %}
+
+{% macro default__today() %}
+    {{ return('current_date') }}
+{% endmacro %}
+
+{#- dbt opens a session a thread, and no hook reaches them all: nothing may depend on a session's zone. -#}
+{% macro postgres__today() %}
+    {{ return("cast(current_timestamp at time zone 'UTC' as date)") }}
 {% endmacro %}
 
 
@@ -11,6 +26,10 @@
 
 {% macro default__days_between(earlier, later) %}
     {{ return(dbt.datediff(earlier, later, 'day')) }}
+{% endmacro %}
+
+{% macro postgres__days_between(earlier, later) %}
+    {{ return('(' ~ later ~ ' - ' ~ earlier ~ ')') }}
 {% endmacro %}
 
 
@@ -33,6 +52,10 @@
     {{ return('(isodow(' ~ date ~ ') - 1)') }}
 {% endmacro %}
 
+{% macro postgres__day_of_week(date) %}
+    {{ return('cast(extract(isodow from ' ~ date ~ ') - 1 as integer)') }}
+{% endmacro %}
+
 
 {#- Seconds from one time to a later one, whole ones. -#}
 {% macro seconds_between(earlier, later) %}
@@ -46,4 +69,8 @@
 {#- datediff counts boundaries that were crossed, which is the same for whole seconds alone. -#}
 {% macro duckdb__seconds_between(earlier, later) %}
     {{ return("datesub('second', " ~ earlier ~ ', ' ~ later ~ ')') }}
+{% endmacro %}
+
+{% macro postgres__seconds_between(earlier, later) %}
+    {{ return('cast(trunc(extract(epoch from ' ~ later ~ ' - ' ~ earlier ~ ')) as bigint)') }}
 {% endmacro %}

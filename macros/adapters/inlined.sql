@@ -13,3 +13,7 @@
 {% macro duckdb__inlined() %}
     {{ return('not materialized') }}
 {% endmacro %}
+
+{% macro postgres__inlined() %}
+    {{ return('not materialized') }}
+{% endmacro %}

@@ -15,15 +15,30 @@
     {{ return(types) }}
 {% endmacro %}
 
+{#- The left join gives a row of NULLs, which have the types and cost nothing. -#}
+{% macro postgres__select_types(query) %}
+    {% set names = adapter.get_column_schema_from_query(get_empty_subquery_sql(query)) | map(attribute='name') | list %}
+    {% set columns = [] %}
+    {% for name in names %}
+        {% do columns.append('cast(pg_typeof(described."' ~ name ~ '") as text)') %}
+    {% endfor %}
+    {% set row = run_query(
+        'select ' ~ columns | join(', ') ~ ' from (select 1) as nothing left join (' ~ query ~ ') as described on false limit 1'
+    ).rows[0] %}
+    {{ return(dict(zip(names, row.values()))) }}
+{% endmacro %}
+
 
 {#- Whether a type holds 'text', 'a number', 'a time', 'an array of numbers' or 'something else'. -#}
 {% macro type_family(type) %}
     {% set name = type | lower %}
-    {% if modules.re.match('(float|double|real|u?(tiny|small|big|huge)?int(eger)?|(decimal|numeric)\\(.*\\))\\[[0-9]*\\]$', name) %}
+    {% if modules.re.match(
+        '((float|double( precision)?|real|u?(tiny|small|big|huge)?int(eger)?|(decimal|numeric)(\\(.*\\))?)\\[[0-9]*\\]|(half)?vec(tor)?(\\(.*\\))?)$', name
+    ) %}
         {{ return('an array of numbers') }}
-    {% elif modules.re.match('(varchar|char|text|string|enum)', name) %}
+    {% elif modules.re.match('(varchar|char|text|string|enum|uuid)', name) %}
         {{ return('text') }}
-    {% elif modules.re.match('(u?(tiny|small|big|huge)?int(eger)?|u?bigint|float|double|real|(decimal|numeric)(\\(.*\\))?)$', name) %}
+    {% elif modules.re.match('(u?(tiny|small|big|huge)?int(eger)?|u?bigint|float|double( precision)?|real|(decimal|numeric)(\\(.*\\))?)$', name) %}
         {{ return('a number') }}
     {% elif modules.re.match('(date|timestamp)', name) %}
         {{ return('a time') }}
@@ -32,13 +47,13 @@
 {% endmacro %}
 
 
-{#- What is wrong with an expression over a relation with the given columns, or nothing. -#}
-{% macro expression_problem(expression, present) %}
-    {{ return(adapter.dispatch('expression_problem', 'purchasing_power')(expression, present)) }}
+{#- What is wrong with an expression over a relation (SQL that may stand behind `from`) with the given columns, or nothing. -#}
+{% macro expression_problem(expression, present, source=none) %}
+    {{ return(adapter.dispatch('expression_problem', 'purchasing_power')(expression, present, source)) }}
 {% endmacro %}
 
 {#- Without a parser of the engine's own only a bare column name can be judged. -#}
-{% macro default__expression_problem(expression, present) %}
+{% macro default__expression_problem(expression, present, source) %}
     {% set known = present | map('lower') | list %}
     {% if modules.re.match('^[A-Za-z_][A-Za-z0-9_]*$', expression) and expression | lower not in known + ['null', 'true', 'false'] %}
         {{ return('which names no column of it') }}
@@ -48,7 +63,7 @@
 
 {#- DuckDB gives its parse as JSON; a name inside a subquery or a lambda may be
     its own, so those are left alone. -#}
-{% macro duckdb__expression_problem(expression, present) %}
+{% macro duckdb__expression_problem(expression, present, source) %}
     {% set literal = "'select (" ~ expression | replace("'", "''") ~ ")'" %}
     {% set row = run_query(
         "select cast(tree as varchar), cast(to_json(json_extract(tree, '$..column_names')) as varchar)"
@@ -67,6 +82,22 @@
         {% endif %}
     {% endfor %}
     {{ return('') }}
+{% endmacro %}
+
+{#- The engine itself says it, inside a block that keeps its error from ending the run. -#}
+{% macro postgres__expression_problem(expression, present, source) %}
+    {% set columns = [] %}
+    {% for name in present %}
+        {% do columns.append('cast(null as text) as "' ~ name ~ '"') %}
+    {% endfor %}
+    {% set relation = source or '(select ' ~ columns | join(', ') ~ ')' %}
+    {% set tried = 'select (' ~ expression ~ ') from ' ~ relation ~ ' as input limit 0' %}
+    {% set said = run_query(
+        "do $purchasing_power$ begin perform set_config('purchasing_power.problem', '', false); execute $tried$" ~ tried
+        ~ "$tried$; exception when others then perform set_config('purchasing_power.problem', sqlerrm, false); end $purchasing_power$; "
+        ~ "select current_setting('purchasing_power.problem')"
+    ).rows[0][0] %}
+    {{ return('which the database refuses (' ~ said ~ ')' if said else '') }}
 {% endmacro %}
 
 

@@ -15,6 +15,14 @@
     {{ return('[' ~ texts | join(', ') ~ ']') }}
 {% endmacro %}
 
+{% macro postgres__text_array(columns, alias) %}
+    {%- set texts = [] -%}
+    {%- for column in columns -%}
+        {%- do texts.append('cast(' ~ alias ~ '.' ~ column ~ ' as text)') -%}
+    {%- endfor -%}
+    {{ return('jsonb_build_array(' ~ texts | join(', ') ~ ')') }}
+{% endmacro %}
+
 
 {#- A JSON object, as text, of names and the array of their texts: NaN and infinity have no JSON number. -#}
 {% macro json_object(names, texts) %}
@@ -31,4 +39,12 @@
         {%- do pairs.append("'" ~ name ~ "', " ~ texts ~ '[' ~ loop.index ~ ']') -%}
     {%- endfor -%}
     {{ return('cast(json_object(' ~ pairs | join(', ') ~ ') as varchar)') }}
+{% endmacro %}
+
+{% macro postgres__json_object(names, texts) %}
+    {%- set pairs = [] -%}
+    {%- for name in names -%}
+        {%- do pairs.append("'" ~ name ~ "', " ~ texts ~ ' ->> ' ~ loop.index0) -%}
+    {%- endfor -%}
+    {{ return('cast(json_build_object(' ~ pairs | join(', ') ~ ') as text)') }}
 {% endmacro %}

@@ -8,11 +8,20 @@
 {% endmacro %}
 
 {% macro duckdb__row_digest(columns) %}
+    {{ return("cast(('0x' || left(" ~ purchasing_power.row_md5(columns) ~ ', 15)) as bigint)') }}
+{% endmacro %}
+
+{% macro postgres__row_digest(columns) %}
+    {{ return("cast(cast('x' || left(" ~ purchasing_power.row_md5(columns) ~ ', 15) as bit(60)) as bigint)') }}
+{% endmacro %}
+
+
+{% macro row_md5(columns) %}
     {%- set texts = [] -%}
     {%- for column in columns -%}
-        {%- do texts.append("coalesce(cast(" ~ column ~ " as varchar), '')") -%}
+        {%- do texts.append('coalesce(cast(' ~ column ~ ' as ' ~ dbt.type_string() ~ "), '')") -%}
     {%- endfor -%}
-    {{ return("cast(('0x' || left(md5(concat_ws('|', " ~ texts | join(', ') ~ ')), 15)) as bigint)') }}
+    {{ return("md5(concat_ws('|', " ~ texts | join(', ') ~ '))') }}
 {% endmacro %}
 
 
@@ -30,4 +39,32 @@
 
 {% macro duckdb__row_hash(columns) %}
     {{ return('cast(hash(' ~ columns | join(', ') ~ ') >> 4 as bigint)') }}
+{% endmacro %}
+
+{#- A literal has no type of its own, and without one no hash. -#}
+{% macro postgres__row_hash(columns) %}
+    {%- set typed = [] -%}
+    {%- for column in columns -%}
+        {%- do typed.append('cast(' ~ column ~ ' as text)' if column.startswith("'") else column) -%}
+    {%- endfor -%}
+    {{ return('(hash_record_extended(row(' ~ typed | join(', ') ~ '), 0) >> 4)') }}
+{% endmacro %}
+
+
+{#- The same of columns as the user wrote them. -#}
+{% macro raw_hash(columns, alias) %}
+    {{ return(adapter.dispatch('raw_hash', 'purchasing_power')(columns, alias)) }}
+{% endmacro %}
+
+{% macro default__raw_hash(columns, alias) %}
+    {%- set names = [] -%}
+    {%- for column in columns -%}
+        {%- do names.append(alias ~ '.' ~ column) -%}
+    {%- endfor -%}
+    {{ return(purchasing_power.row_hash(names)) }}
+{% endmacro %}
+
+{#- Some types, such as json, have no hash; all have a text. -#}
+{% macro postgres__raw_hash(columns, alias) %}
+    {{ return(purchasing_power.row_hash([purchasing_power.text_array(columns, alias)])) }}
 {% endmacro %}

@@ -30,6 +30,10 @@
     {{ return('double') }}
 {% endmacro %}
 
+{% macro postgres__type_double() %}
+    {{ return('double precision') }}
+{% endmacro %}
+
 
 {#- A variable-length array of 32-bit floats. -#}
 {% macro type_float_array() %}
@@ -42,6 +46,10 @@
 
 {% macro duckdb__type_float_array() %}
     {{ return('float[]') }}
+{% endmacro %}
+
+{% macro postgres__type_float_array() %}
+    {{ return('real[]') }}
 {% endmacro %}
 
 
@@ -57,6 +65,11 @@
     {{ return('varchar[]') }}
 {% endmacro %}
 
+{#- dbt's unit tests cannot make up a value of an array's type. -#}
+{% macro postgres__type_text_array() %}
+    {{ return('jsonb') }}
+{% endmacro %}
+
 
 {% macro type_bytes() %}
     {{ return(adapter.dispatch('type_bytes', 'purchasing_power')()) }}
@@ -68,4 +81,8 @@
 
 {% macro duckdb__type_bytes() %}
     {{ return('blob') }}
+{% endmacro %}
+
+{% macro postgres__type_bytes() %}
+    {{ return('bytea') }}
 {% endmacro %}

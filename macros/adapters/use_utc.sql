@@ -7,6 +7,11 @@
     {{ return("set time zone 'UTC'") }}
 {% endmacro %}
 
+{#- No hook reaches the sessions of all threads, so no SQL for it depends on their zone. -#}
+{% macro postgres__use_utc() %}
+    {{ return('') }}
+{% endmacro %}
+
 {#- dbt-duckdb gives each thread a session of its own, so the setting must be global. -#}
 {% macro duckdb__use_utc() %}
     {{ return("set global TimeZone = 'UTC'") }}

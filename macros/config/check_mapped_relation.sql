@@ -77,7 +77,7 @@
         {% do places.update({where ~ '.where': entry['where']}) %}
     {% endif %}
     {% for place, expression in places.items() %}
-        {% set problem = purchasing_power.expression_problem(expression | string, present) %}
+        {% set problem = purchasing_power.expression_problem(expression | string, present, source) %}
         {% if problem %}
             {{ purchasing_power.refuse_config(
                 place,

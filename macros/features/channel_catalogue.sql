@@ -146,12 +146,12 @@
         },
         {
             'name': 'hour_sin', 'group': 'season', 'transform': 'identity', 'requires': [],
-            'sql': "avg(cast(round(sin(extract(hour from occurred_at) * 0.2617993877991494), 8) as decimal(28, 8)))",
+            'sql': "avg(cast(sin(extract(hour from occurred_at) * 0.2617993877991494) as decimal(28, 8)))",
             'description': 'Sine of the hour of the day, UTC (2 pi / 24 radians an hour), to eight places: mean of the rows.',
         },
         {
             'name': 'hour_cos', 'group': 'season', 'transform': 'identity', 'requires': [],
-            'sql': "avg(cast(round(cos(extract(hour from occurred_at) * 0.2617993877991494), 8) as decimal(28, 8)))",
+            'sql': "avg(cast(cos(extract(hour from occurred_at) * 0.2617993877991494) as decimal(28, 8)))",
             'description': 'Cosine of the hour of the day, to eight places: mean of the rows.',
         },
     ]) %}

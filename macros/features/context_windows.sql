@@ -165,11 +165,8 @@ context as (
         label_orders,
         {% endif -%}
         {% for entry in purchasing_power.context_features() -%}
-        {% if entry.window is defined -%}
-        {{ entry.name }}
-        {%- else -%}
-        {{ purchasing_power.render_calendar(entry.sql) }} as {{ entry.name }}
-        {%- endif %}{{ ',' if not loop.last }}
+        {%- set value = entry.name if entry.window is defined else purchasing_power.render_calendar(entry.sql) -%}
+        cast({{ value }} as {{ purchasing_power.type_double() }}) as {{ entry.name }}{{ ',' if not loop.last }}
         {% endfor %}
     from windowed
 

@@ -17,7 +17,7 @@
     {{ return([
         {
             'name': 'category_entropy_bought',
-            'sql': 'round(ln(sum(line_count)) - sum(cast(round(line_count * ln(line_count), 8) as decimal(28, 8))) / sum(line_count), 6)',
+            'sql': 'cast(ln(sum(line_count)) - sum(cast(line_count * ln(line_count) as decimal(28, 8))) / sum(line_count) as decimal(28, 6))',
         },
     ] if purchasing_power.has_input('products', 'category') else []) }}
 {% endmacro %}
@@ -67,7 +67,7 @@
         {% do columns.append({
             'name': channel.name,
             'sql': (
-                'case when ' ~ channel.mean_of ~ ' > 0 then cast(round(' ~ channel.name ~ ', 12) as decimal(28, 12)) end'
+                'case when ' ~ channel.mean_of ~ ' > 0 then cast(' ~ channel.name ~ ' as decimal(28, 12)) end'
                 if channel.mean_of else channel.name
             ),
         }) %}

@@ -62,7 +62,7 @@
 
 {% macro has_touched_key(input_name) %}
     {{ return(
-        '(mapping_position, ' ~ purchasing_power.input_keys(input_name)[0] ~ ') in (select (mapping_position, row_key) from '
+        '(mapping_position, ' ~ purchasing_power.input_keys(input_name)[0] ~ ') in (select mapping_position, row_key from '
         ~ ref('int_purchasing_power__touched_keys') ~ " where relation = '" ~ input_name ~ "')"
     ) }}
 {% endmacro %}

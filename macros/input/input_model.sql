@@ -28,7 +28,7 @@ select
     {% endfor -%}
     {{ loop.index }} as mapping_position,
     {{ purchasing_power.text_array(given.keys() | list, 'mapped') }} as raw_values,
-    {{ purchasing_power.row_hash(purchasing_power.prefixed(given.keys(), 'mapped')) }} as raw_hash
+    {{ purchasing_power.raw_hash(given.keys() | list, 'mapped') }} as raw_hash
 from (
     select
         {% for column in given -%}
@@ -53,16 +53,6 @@ union all
         {{ return('case when ' ~ value ~ ' >= 0 then ' ~ value ~ ' end') }}
     {%- endif -%}
     {{ return(value) }}
-{% endmacro %}
-
-
-{#- Column names behind an alias. -#}
-{% macro prefixed(columns, alias) %}
-    {% set names = [] %}
-    {% for column in columns %}
-        {% do names.append(alias ~ '.' ~ column) %}
-    {% endfor %}
-    {{ return(names) }}
 {% endmacro %}
 
 

@@ -2,10 +2,12 @@
 {{ config(materialized='view') }}
 
 {%- set lowest, highest = purchasing_power.setting('rating_scale') -%}
-{%- set sentiment_of_rating = 'round(2.0 * (reviews.rating - ' ~ lowest ~ ') / ' ~ (highest - lowest) ~ ' - 1, 6)' -%}
+{%- set sentiment_of_rating = purchasing_power.rounded(
+    '2.0 * (reviews.rating - ' ~ lowest ~ ') / ' ~ (highest - lowest) ~ ' - 1', 6
+) -%}
 {%- set price_level -%}
 case
-    when price > 0 and category_price > 0 then round(ln(price / category_price), 6)
+    when price > 0 and category_price > 0 then {{ purchasing_power.rounded('ln(price / category_price)', 6) }}
 end
 {%- endset -%}
 {%- set own_of_orders = purchasing_power.given_by_user('order_lines') -%}
@@ -56,7 +58,10 @@ product_factors as (
 
     select
         {% for number in purchasing_power.embedding_numbers() -%}
-        round({{ purchasing_power.array_element('factors', number) }}, 6) as embedding_{{ number }},
+        {%- set factor -%}
+        cast({{ purchasing_power.array_element('factors', number) }} as {{ purchasing_power.type_double() }})
+        {%- endset -%}
+        {{ purchasing_power.rounded(factor, 6) }} as embedding_{{ number }},
         {% endfor -%}
         product_id
     from {{ ref('int_purchasing_power__product_factors') }}

@@ -100,9 +100,12 @@ rounded as (
         position,
         feature_name,
         transform,
-        cast(round(center, 6) as {{ purchasing_power.type_double() }}) as center,
+        cast({{ purchasing_power.rounded('center', 6) }} as {{ purchasing_power.type_double() }}) as center,
         cast(
-            case when scale < 0.000001 then 1 else round(scale, 6) end as {{ purchasing_power.type_double() }}
+            case
+                when scale < 0.000001 then 1
+                else {{ purchasing_power.rounded('scale', 6) }}
+            end as {{ purchasing_power.type_double() }}
         ) as scale
     from moments
 

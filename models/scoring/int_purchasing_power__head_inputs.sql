@@ -32,11 +32,7 @@ scaling as (
 
 current_states as (
 
-    select
-        user_states.user_id,
-        user_states.state
-    from {{ ref('purchasing_power__user_states') }} as user_states
-    inner join champion on user_states.model_version = champion.model_version
+    {{ purchasing_power.current_states() }}
 
 ),
 
@@ -44,6 +40,7 @@ head_inputs as (
 
     select
         context.user_id,
+        context.anchor_on as as_of_date,
         current_states.state,
         {{ purchasing_power.normalised_array(context_features, 'context', 'context', 'scaling') }} as context
     from context

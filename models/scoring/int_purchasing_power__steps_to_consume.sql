@@ -50,7 +50,13 @@ to_consume as (
         steps.user_id,
         steps.step_index,
         {{ purchasing_power.normalised_array(channels, 'channel', 'steps', 'scaling') }} as step,
-        resumed_states.state as previous_state
+        -- what is known of a user stands in the first row alone
+        resumed_states.state as previous_state,
+        case when steps.step_index = moving.steps_before + 1 then moving.last_step_on end as last_step_on,
+        case when steps.step_index = moving.steps_before + 1 then moving.steps_consumed end as steps_consumed,
+        case
+            when steps.step_index = moving.steps_before + 1 then cast(moving.consumed_digest as {{ dbt.type_string() }})
+        end as consumed_digest
     from {{ ref('purchasing_power__user_steps') }} as steps
     inner join moving
         on

@@ -18,7 +18,7 @@ scores as (
 
         ----------  ids
         raw_scores.user_id,
-        settings.as_of_date,
+        raw_scores.as_of_date,
         settings.horizon_days,
 
         ----------  numerics

@@ -15,23 +15,16 @@ state_updates as (
 
 ),
 
-users_to_move as (
-
-    select * from {{ ref('int_purchasing_power__users_to_move') }}
-
-),
-
 user_states as (
 
     select
-        state_updates.user_id,
-        users_to_move.last_step_on,
-        users_to_move.steps_consumed,
-        users_to_move.consumed_digest,
-        state_updates.state,
-        state_updates.model_version
+        user_id,
+        last_step_on,
+        steps_consumed,
+        cast(consumed_digest as decimal(38, 0)) as consumed_digest,
+        state,
+        model_version
     from state_updates
-    inner join users_to_move on state_updates.user_id = users_to_move.user_id
 
 )
 

@@ -53,7 +53,7 @@ newest as (
 
 known_past as (
 
-    select coalesce(cast(max(newest_at) as date), current_date) + 1 as ends_on
+    select coalesce(cast(max(newest_at) as date), {{ purchasing_power.today() }}) + 1 as ends_on
     from newest
 
 ),

@@ -45,7 +45,7 @@ found as (
     from {{ log.checked }}
     where
         (mapping_position, {{ log.key }}) in (
-            select (changed.mapping_position, changed.{{ log.key }}) from keys_of_changed_{{ log.name }} as changed
+            select changed.mapping_position, changed.{{ log.key }} from keys_of_changed_{{ log.name }} as changed
         )
         and not {{ purchasing_power.is_changed() }}
     union all

@@ -73,9 +73,9 @@ rounded as (
         column_name,
         category,
         row_count,
-        cast(round(upper_fence, 6) as {{ number }}) as upper_fence,
-        cast(round(mean, 6) as {{ number }}) as mean,
-        cast(round(median, 6) as {{ number }}) as median
+        cast({{ purchasing_power.rounded('upper_fence', 6) }} as {{ number }}) as upper_fence,
+        cast({{ purchasing_power.rounded('mean', 6) }} as {{ number }}) as mean,
+        cast({{ purchasing_power.rounded('median', 6) }} as {{ number }}) as median
     from parameters
 
 ),

@@ -28,6 +28,7 @@ from purchasing_power.scoring import (
     read_sentiment,
     score,
 )
+from purchasing_power.scoring.columns import column
 
 # Large enough that the overhead of a batch does not show, small enough that memory does not either.
 _ROWS_PER_BATCH = 8192
@@ -37,6 +38,20 @@ _STEPS_PER_BATCH = 131_072
 # bringing everybody's state and context together, took all that it was allowed, and not always ended.
 _STEPS_PER_PART = 1_048_576
 _USERS_PER_PART = 65_536
+_EVERYBODY = "true"
+
+
+# What is written of a user whose state moved, beside the state: what it was made of.
+_CONSUMED = pa.schema(
+    [
+        pa.field("last_step_on", pa.date32()),
+        pa.field("steps_consumed", pa.int64()),
+        pa.field("consumed_digest", pa.string()),
+    ]
+)
+STATE_UPDATES_SCHEMA = pa.unify_schemas([ENCODER_OUTPUT_SCHEMA, _CONSUMED])
+_SCORED = pa.schema([pa.field("as_of_date", pa.date32())])
+RAW_SCORES_SCHEMA = pa.unify_schemas([HEAD_OUTPUT_SCHEMA, _SCORED])
 
 
 class Relation(Protocol):
@@ -63,48 +78,66 @@ class Relation(Protocol):
         ...
 
 
-def state_updates(models: Relation, users: Relation, steps: Relation) -> pa.RecordBatchReader:
+def state_updates(
+    models: Relation, users: Relation, steps: Relation, *, in_parts: bool = True
+) -> pa.RecordBatchReader:
     """Runs the champion's encoder over the steps that this run has to consume.
 
     Args:
         models: `purchasing_power__models`.
         users: `int_purchasing_power__users_to_move`.
         steps: `int_purchasing_power__steps_to_consume`, the steps of these users.
+        in_parts: Ask for some users at a time; not where the engine sorts whatever it is asked for on disk.
 
     Returns:
-        A stream of `ENCODER_OUTPUT_SCHEMA`.
+        A stream of `STATE_UPDATES_SCHEMA`: each state beside what it was made of, so that a later run can
+        tell whether it still holds.
 
     Raises:
         PurchasingPowerError: The champion's bytes or the steps are not what was registered.
     """
     model = champion(models)
-    parts = _parts(users.project("user_id, steps_consumed - steps_before as size"), _STEPS_PER_PART)
+    sizes = users.project("user_id, steps_consumed - steps_before as size")
+    parts = _parts(sizes, _STEPS_PER_PART) if in_parts else [_EVERYBODY]
     rows = (
         batch
         for part in parts
         for batch in _batches(steps.filter(part).order("user_id, step_index"), _STEPS_PER_BATCH)
     )
-    return _stream(ENCODER_OUTPUT_SCHEMA, encode(gather_histories(_read_ahead(rows)), model))
+    states = (
+        _beside(state, histories, _CONSUMED)
+        for histories in gather_histories(_read_ahead(rows))
+        for state in encode([histories], model)
+    )
+    return _stream(STATE_UPDATES_SCHEMA, states)
 
 
-def raw_scores(models: Relation, users: Relation, inputs: Relation) -> pa.RecordBatchReader:
+def raw_scores(
+    models: Relation, users: Relation, inputs: Relation, *, in_parts: bool = True
+) -> pa.RecordBatchReader:
     """Runs the champion's head over everybody.
 
     Args:
         models: `purchasing_power__models`.
         users: `purchasing_power__users`.
         inputs: `int_purchasing_power__head_inputs`, a row for each of them.
+        in_parts: As for `state_updates`.
 
     Returns:
-        A stream of `HEAD_OUTPUT_SCHEMA`.
+        A stream of `RAW_SCORES_SCHEMA`: each score beside the date that it is of.
 
     Raises:
         PurchasingPowerError: The champion's bytes or the inputs are not what was registered.
     """
     model = champion(models)
-    parts = _parts(users.project("user_id, 1 as size"), _USERS_PER_PART)
+    parts = _parts(users.project("user_id, 1 as size"), _USERS_PER_PART) if in_parts else [_EVERYBODY]
     rows = (batch for part in parts for batch in _batches(inputs.filter(part)))
-    return _stream(HEAD_OUTPUT_SCHEMA, score(_read_ahead(rows), model))
+    scores = (
+        _beside(scored, users_at, _SCORED)
+        for users_at in _read_ahead(rows)
+        for scored in score([users_at], model)
+    )
+    return _stream(RAW_SCORES_SCHEMA, scores)
 
 
 def text_sentiment(models: Relation, texts: Relation) -> pa.RecordBatchReader:
@@ -165,6 +198,13 @@ def _input_model(models: Relation, kind: str) -> dict[str, Any] | None:
     return rows[0] if rows else None
 
 
+def _beside(result: pa.RecordBatch, inputs: pa.RecordBatch, columns: pa.Schema) -> pa.RecordBatch:
+    """Puts columns of what was read beside what came of it, row by row."""
+    for field in columns:
+        result = result.append_column(field, column(inputs, field.name).cast(field.type))
+    return result
+
+
 def _parts(users: Relation, most: int) -> list[str]:
     """Gives SQL conditions that part users, neighbours by id, so that each part's `size` is about `most`."""
     bounds: list[str] = []
@@ -176,7 +216,7 @@ def _parts(users: Relation, most: int) -> list[str]:
         taken += int(batch.column("size").to_numpy().sum())
     quoted = ["'" + bound.replace("'", "''") + "'" for bound in bounds]
     if not quoted:
-        return ["true"]
+        return [_EVERYBODY]
     between = [f"user_id >= {low} and user_id < {high}" for low, high in pairwise(quoted)]
     return [f"user_id < {quoted[0]}", *between, f"user_id >= {quoted[-1]}"]
 

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 import yaml
 
-from purchasing_power.warehouse.connection import DuckDBConnection
+from purchasing_power.warehouse.duckdb_connection import DuckDBConnection
 
 PACKAGE = Path(__file__).parents[2]
 LAYERS = ("input", "staging", "features")

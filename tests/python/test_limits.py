@@ -16,7 +16,7 @@ from simulated_shop import SimulatedShop
 
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.reporting import Silent
-from purchasing_power.warehouse.connection import DuckDBConnection
+from purchasing_power.warehouse.duckdb_connection import DuckDBConnection
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MEGABYTE = 1_000_000

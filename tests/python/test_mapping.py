@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.warehouse.connection import DuckDBConnection
+from purchasing_power.warehouse.duckdb_connection import DuckDBConnection
 from purchasing_power.warehouse.inspection import inspect_tables
 from purchasing_power.warehouse.mapping import propose, to_yaml
 

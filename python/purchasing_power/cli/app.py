@@ -41,6 +41,8 @@ def _frame(
 app.command("init")(commands.init)
 app.command("check")(commands.check)
 app.command("prepare")(commands.prepare)
+app.command("run")(commands.run)
+app.command("score")(commands.score)
 app.command("backtest")(commands.backtest)
 app.command("train")(commands.train)
 app.command("tune")(commands.tune)

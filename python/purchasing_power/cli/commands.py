@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -151,12 +151,55 @@ def prepare(project: Project) -> None:
 
 
 @shared_options
+def run(
+    project: Project,
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Make everything anew, as `dbt build --full-refresh`.")
+    ] = False,
+) -> None:
+    """Build everything and score everybody, on any engine, with one command.
+
+    On DuckDB that is `dbt build`. On PostgreSQL, whose dbt adapter runs no Python, it is `dbt build` up to
+    what the model reads, `purchasing-power score`, and `dbt build` of the rest.
+
+    Example: `purchasing-power run --target prod`
+    """
+    from purchasing_power.run import run as run_everything
+
+    run_everything(project, ConsoleReporter(make_console()), full_refresh=full_refresh)
+
+
+@shared_options
+def score(
+    project: Project,
+    inputs: Annotated[
+        bool,
+        typer.Option("--inputs", help="Fill what the features read instead: sentiment and product factors."),
+    ] = False,
+) -> None:
+    """Run the champion over what dbt built, on an engine whose dbt adapter has no Python models.
+
+    `purchasing-power run` does this at the right moments between its dbt runs.
+
+    Example: `purchasing-power score --target prod`
+    """
+    from purchasing_power.score import fill_inputs, fill_scores
+
+    fill = fill_inputs if inputs else fill_scores
+    fill(project, ConsoleReporter(make_console()))
+
+
+@shared_options
 def demo(
     training: TrainingOptions,
     folder: Annotated[
         Path | None,
         typer.Option(help="Folder of the demo's dbt project; `demo/` of this checkout if not given."),
     ] = None,
+    engine: Annotated[
+        Literal["duckdb", "postgres"],
+        typer.Option(help="Warehouse to build in; a PostgreSQL server is started for it."),
+    ] = "duckdb",
 ) -> None:
     """Take a year of real shopping from raw tables to scores.
 
@@ -164,7 +207,7 @@ def demo(
     """
     from purchasing_power.demo.run import run_demo
 
-    run_demo(folder, training.config, ConsoleReporter(make_console()))
+    run_demo(folder, training.config, ConsoleReporter(make_console()), engine)
 
 
 def _refuse_existing(output: Path, content: str) -> None:

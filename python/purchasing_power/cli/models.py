@@ -149,10 +149,26 @@ def rollback(project: Project) -> None:
     _tell_next(f"Rolled back: {model.model_version} is the champion again.")
 
 
+@app.command("copy")
+@shared_options
+def copy(
+    model_version: ModelVersion,
+    from_target: Annotated[str, typer.Option(help="Target of the profile to copy from.")],
+    project: Project,
+) -> None:
+    """Copy a model to another warehouse, with the parameters that its inputs were cleaned and scaled with.
+
+    Example: `purchasing-power models copy model-20180102-20180103120000 --from-target dev --target prod`
+    """
+    from purchasing_power.copy_model import copy_model
+
+    copy_model(project, model_version, from_target, ConsoleReporter(make_console()))
+
+
 def _tell_next(text: str) -> None:
     report = ConsoleReporter(make_console())
     report.say(text)
-    report.say("Score with it: dbt build --selector purchasing_power_scoring")
+    report.say("Score with it: purchasing-power run, or dbt build --selector purchasing_power_scoring")
 
 
 def _facts(model: RegisteredModel) -> dict[str, object]:

@@ -8,32 +8,45 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from purchasing_power.building import build
+from purchasing_power.demo.servers import serving
 from purchasing_power.demo.source import SCHEMA, Source
 from purchasing_power.demo.steps import Steps, hash_of_files
 from purchasing_power.demo.summary import show_accounted_rows, show_summary
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.reporting import Reporter
+from purchasing_power.run import run
 from purchasing_power.training.config import TrainingConfig
 from purchasing_power.warehouse.connection import connect
-from purchasing_power.warehouse.dbt_process import DbtEvent, DbtResult
 from purchasing_power.warehouse.project import Project
 
 _STEPS = ("Raw tables", "Features", "Backtest", "Champion", "Scores")
 
 
-def run_demo(folder: Path | None, configure: Callable[[Project], TrainingConfig], reporter: Reporter) -> None:
-    """Takes Complete Journey from its Parquet files to scores in `demo/warehouse.duckdb`.
+def run_demo(
+    folder: Path | None,
+    configure: Callable[[Project], TrainingConfig],
+    reporter: Reporter,
+    engine: str = "duckdb",
+) -> None:
+    """Takes Complete Journey from its Parquet files to scores, in a warehouse below the demo's folder.
 
     Args:
         folder: the demo's dbt project; `demo/` of this checkout when None.
+        engine: one of ENGINES.
         configure: gives the hyperparameters for the demo's project.
         reporter: where it is told.
 
     Raises:
         PurchasingPowerError: a step failed; what was there before stays.
     """
+    demo = _demo_folder(folder)
+    with serving(engine, demo):
+        _run(Project.find(demo, profiles_dir=demo, target=engine), configure, reporter)
+
+
+def _run(project: Project, configure: Callable[[Project], TrainingConfig], reporter: Reporter) -> None:
     started = time.monotonic()
-    project = _demo_project(folder)
     config = configure(project)
     source = Source.find()
     steps = Steps(project, reporter, total=len(_STEPS))
@@ -65,11 +78,11 @@ def run_demo(folder: Path | None, configure: Callable[[Project], TrainingConfig]
 
     steps.run("Backtest", core + modelling, backtest)
     steps.run("Champion", core + modelling, champion)
-    steps.run("Scores", core, lambda: _build("purchasing_power_scoring", project, reporter))
+    steps.run("Scores", core, lambda: run(project, reporter, scoring_only=True))
     show_summary(project, steps.seconds, time.monotonic() - started, reporter)
 
 
-def _demo_project(folder: Path | None) -> Project:
+def _demo_folder(folder: Path | None) -> Path:
     # An editable install, as `make demo` makes it, leaves this file inside the checkout.
     demo = folder or Path(__file__).resolve().parents[3] / "demo"
     if not (demo / "dbt_project.yml").is_file():
@@ -77,7 +90,7 @@ def _demo_project(folder: Path | None) -> Project:
             f"The demo's dbt project is not in {demo}: run `make demo` in a checkout, or name its "
             "folder with --folder."
         )
-    return Project.find(demo, profiles_dir=demo)
+    return demo
 
 
 def _load(project: Project, source: Source, reporter: Reporter) -> None:
@@ -89,35 +102,6 @@ def _load(project: Project, source: Source, reporter: Reporter) -> None:
 
 def _build_features(project: Project, reporter: Reporter) -> None:
     project.run_dbt(["deps"])
-    _build("purchasing_power_features", project, reporter)
+    build(project, reporter, ["--selector", "purchasing_power_features"])
     with connect(project, read_only=True) as connection:
         show_accounted_rows(connection, project, reporter)
-
-
-def _build(selector: str, project: Project, reporter: Reporter) -> None:
-    started = time.monotonic()
-    with reporter.progress("dbt build") as tick:
-
-        def show(event: DbtEvent) -> None:
-            if event.ends_node:
-                data = event.data
-                name = str(data.get("node_info", {}).get("node_name", ""))
-                tick(
-                    int(data.get("index", 0)),
-                    int(data.get("num_models") or data.get("total", 0)),
-                    name,
-                    False,
-                )
-            elif event.level == "warn":
-                reporter.say(f"dbt warns: {' '.join(event.message.split())}")
-
-        result = project.run_dbt(["build", "--selector", selector], show)
-    reporter.say(f"dbt build --selector {selector}: {_counted(result)} in {time.monotonic() - started:.0f} s")
-
-
-def _counted(result: DbtResult) -> str:
-    names = {"unit_test": "unit test", "test": "data test"}
-    parts = [
-        f"{count} {names.get(kind, kind)}{'s' if count > 1 else ''}" for kind, count in result.nodes.items()
-    ]
-    return ", ".join(parts) + " passed" if parts else "nothing to do"

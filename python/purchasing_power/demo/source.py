@@ -8,6 +8,9 @@ from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.connection import Connection
 
@@ -54,9 +57,9 @@ class Source:
         connection.execute(f"create schema if not exists {SCHEMA}")
         rows: dict[str, int] = {}
         for name in TABLES:
-            connection.execute(
-                f"create or replace table {SCHEMA}.{name} as select * from read_parquet(?)",
-                [str(self.folder / f"{name}.parquet")],
+            file = pq.ParquetFile(self.folder / f"{name}.parquet")
+            connection.load(
+                f"{SCHEMA}.{name}", pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
             )
             rows[name] = int(connection.fetch(f"select count(*) as n from {SCHEMA}.{name}")[0]["n"])
         return rows

@@ -49,7 +49,6 @@ def show_summary(
         + [("together", f"{total_seconds:.0f}")],
     )
     reporter.heading("Where it is")
-    database = project.project_dir / str(project.credentials.raw.path)
     for name, what in (
         ("purchasing_power__scores", "one row a user: probability, spend, quantiles, tier"),
         ("purchasing_power__user_states", "one embedding a user"),
@@ -57,14 +56,15 @@ def show_summary(
         ("purchasing_power__rejected_rows", "every input row that was refused, with its reason"),
     ):
         reporter.say(f"  {project.relation(name)}: {what}")
-    reporter.say(f"  in {database}; the exported model lies in {project.project_dir / 'onnx'}")
+    reporter.say(f"  in {_place(project)}; the exported model lies in {project.project_dir / 'onnx'}")
     reporter.heading("What to run next")
     shown = _relative(project)
     reporter.say(f"  .venv/bin/purchasing-power models list --project-dir {shown}")
     reporter.say(
         f"  .venv/bin/purchasing-power init --project-dir {shown}   (a mapping, from the tables alone)"
     )
-    reporter.say("  make demo          (again: it reuses all this)")
+    again = "" if project.credentials.adapter == "duckdb" else f" ENGINE={project.credentials.adapter}"
+    reporter.say(f"  make demo{again}          (again: it reuses all this)")
     reporter.say("  make demo-clean    (removes it)")
 
 
@@ -161,6 +161,12 @@ def _table(
 
 def _money(amount: float, settings: FeatureSettings) -> str:
     return f"{settings.contract.currency} {amount:,.0f}"
+
+
+def _place(project: Project) -> str:
+    if project.credentials.adapter == "duckdb":
+        return str(project.project_dir / str(project.credentials.raw.path))
+    return f"{project.project_dir / project.credentials.adapter}, a server's folder; it stops with the demo"
 
 
 def _relative(project: Project) -> str:

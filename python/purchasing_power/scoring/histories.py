@@ -19,12 +19,13 @@ def gather_histories(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBat
     user whose steps fill more than one.
 
     Args:
-        batches: Columns user_id (string), step (list of C), previous_state (list of S, read from a user's
-            first row). A user's rows are neighbours, in the order of their steps.
+        batches: Columns user_id (string), step (list of C), and any that are about the user, which are read
+            from their first row, previous_state (list of S) among them. A user's rows are neighbours, in the
+            order of their steps.
 
     Yields:
-        A row a user, as `encode` reads it: user_id, n_steps (int32), steps (list of n_steps * C),
-        previous_state; users in the order they came.
+        A row a user, as `encode` reads it: n_steps (int32), steps (list of n_steps * C), user_id and the
+        others; users in the order they came.
 
     Raises:
         PurchasingPowerError: A column is missing, or `step` is no list or NULL.
@@ -67,11 +68,7 @@ def _gather(rows: pa.RecordBatch) -> pa.RecordBatch:
     ends = np.append(first[1:], len(rows))
     offsets = steps.offsets.to_numpy()[np.append(first, len(rows))]
     firsts = pa.array(first)
-    return pa.record_batch(
-        {
-            "user_id": users.take(firsts),
-            "n_steps": pa.array((ends - first).astype(np.int32)),
-            "steps": pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), steps.values),
-            "previous_state": column(rows, "previous_state").take(firsts),
-        }
+    about_user = rows.drop_columns(["step"]).take(firsts)
+    return about_user.append_column("n_steps", pa.array((ends - first).astype(np.int32))).append_column(
+        "steps", pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), steps.values)
     )

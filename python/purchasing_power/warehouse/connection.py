@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
-import duckdb
 import pyarrow as pa
 
 from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.warehouse.duckdb_connection import DEFAULT_BATCH_ROWS, open_duckdb
 from purchasing_power.warehouse.project import Project
-
-DEFAULT_BATCH_ROWS = 4096
 
 
 class Connection(Protocol):
@@ -33,8 +30,14 @@ class Connection(Protocol):
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Runs a statement that returns nothing."""
 
+    def reads_as_time(self, text: str) -> str:
+        """Gives the SQL condition that a text expression is a date or a timestamp."""
+
     def exists(self, relation: str) -> bool:
         """Says whether a fully qualified relation is there."""
+
+    def load(self, relation: str, rows: pa.RecordBatchReader) -> None:
+        """Makes a table, new or in the place of another, of a stream of Arrow batches."""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -44,111 +47,35 @@ class Connection(Protocol):
         """Lets go of the warehouse."""
 
 
-class DuckDBConnection:
-    """A DuckDB database file, opened as the dbt profile says."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Takes over an open connection, and fixes its clock to UTC as dbt's runs do."""
-        self._connection = connection
-        self._connection.execute("set TimeZone = 'UTC'")
-
-    def query(
-        self, sql: str, parameters: Sequence[Any] = (), batch_rows: int = DEFAULT_BATCH_ROWS
-    ) -> pa.RecordBatchReader:
-        """Streams a query's rows as Arrow record batches of about `batch_rows` rows."""
-        # sql() streams where execute() would hold the whole result.
-        return self._connection.sql(sql, params=list(parameters)).to_arrow_reader(batch_rows)
-
-    def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """Gives all rows of a small query, each as a dict by column."""
-        cursor = self._connection.execute(sql, list(parameters))
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Runs a statement and drops its result, which would block the connection otherwise."""
-        self._connection.execute(sql, list(parameters)).fetchall()
-
-    def exists(self, relation: str) -> bool:
-        """Says whether a fully qualified relation is there."""
-        try:
-            self._connection.execute(f"select * from {relation} limit 0").fetchall()
-        except duckdb.CatalogException:
-            return False
-        return True
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commits what runs inside it, or rolls all of it back on an error."""
-        self._connection.execute("begin transaction")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("rollback")
-            raise
-        self._connection.execute("commit")
-
-    def close(self) -> None:
-        """Lets go of the database file, so that dbt can open it."""
-        self._connection.close()
-
-
 @contextmanager
 def connect(project: Project, *, read_only: bool = False) -> Iterator[Connection]:
     """Opens the warehouse of the project's target and closes it at the end.
 
     Args:
         project: the dbt project, whose profile names the warehouse.
-        read_only: open the database without taking the writer's lock.
+        read_only: write nothing; a database file is then opened without the writer's lock.
 
     Raises:
-        PurchasingPowerError: the target's adapter is not supported, or its database is not there or in use.
+        PurchasingPowerError: the target's adapter is not supported, or its database is not there, in use, or
+            lets nobody in by what the profile says.
     """
-    adapter = project.credentials.adapter
-    if adapter != "duckdb":
-        raise PurchasingPowerError(
-            f"The target's adapter is {adapter}, and this command opens only duckdb: "
-            "choose a duckdb target with --target."
-        )
-    connection = DuckDBConnection(_open_duckdb(project, read_only))
+    connection = _open(project, read_only)
     try:
         yield connection
     finally:
         connection.close()
 
 
-def _open_duckdb(project: Project, read_only: bool) -> duckdb.DuckDBPyConnection:
-    credentials = project.credentials.raw
-    location = str(credentials.path)
-    if location == ":memory:":
-        raise PurchasingPowerError(
-            f"The profile in {project.profiles_dir} keeps its DuckDB database in memory, where no other "
-            "process finds it: give it a `path` to a file."
-        )
-    if "://" not in location and not location.startswith("md:"):
-        # dbt runs in the project's folder, so that is what a relative path is relative to.
-        path = (project.project_dir / Path(location)).resolve()
-        if read_only and not path.exists():
-            raise PurchasingPowerError(
-                f"The database {path} does not exist yet: run `dbt build` in {project.project_dir} first."
-            )
-        location = str(path)
-    try:
-        connection = duckdb.connect(location, read_only=read_only, config=credentials.config_options or {})
-        for extension in credentials.extensions or []:
-            connection.load_extension(extension if isinstance(extension, str) else extension.name)
-        for attachment in credentials.attach or []:
-            connection.execute(attachment.to_sql())
-    except duckdb.Error as error:
-        raise PurchasingPowerError(_explain(location, error)) from error
-    return connection
+def _open(project: Project, read_only: bool) -> Connection:
+    adapter = project.credentials.adapter
+    if adapter == "duckdb":
+        return open_duckdb(project, read_only)
+    if adapter == "postgres":
+        # Imported late: its drivers are an extra.
+        from purchasing_power.warehouse.postgres_connection import open_postgres
 
-
-def _explain(location: str, error: duckdb.Error) -> str:
-    message = str(error)
-    if isinstance(error, duckdb.IOException) and "lock" in message.lower():
-        return (
-            f"The database {location} is in use by another process, and DuckDB lets only one write: "
-            "close that program (often a BI tool, a notebook or a running dbt) and try again."
-        )
-    return f"The database {location} could not be opened: {' '.join(message.split())}"
+        return open_postgres(project, read_only)
+    raise PurchasingPowerError(
+        f"The target's adapter is {adapter}, and this command opens only duckdb and postgres: "
+        "choose such a target with --target."
+    )

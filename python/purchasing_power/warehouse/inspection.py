@@ -117,15 +117,16 @@ def _inspect(
         if kind in (TEXT, NUMBER, TIME):
             expressions.append(f"count(distinct {column}) as distinct_{position}")
         if kind == NUMBER:
-            number = f"cast({column} as double)"
+            number = f"cast({column} as float8)"
             expressions.append(
                 f"avg(case when {number} <> floor({number}) then 1 else 0 end) as part_{position}"
             )
             expressions.append(f"min({number}) as smallest_{position}")
             expressions.append(f"max({number}) as largest_{position}")
         if kind == TEXT:
-            # Safe as a test: DuckDB reads neither a lone number nor a lone time of day as a timestamp.
-            expressions.append(f"count(try_cast({column} as timestamp)) as times_{position}")
+            expressions.append(
+                f"count(case when {connection.reads_as_time(column)} then 1 end) as times_{position}"
+            )
     sampled = connection.fetch(
         f"select {', '.join(expressions)} from (select * from {relation} limit {sample_rows}) as sample"
     )[0]
