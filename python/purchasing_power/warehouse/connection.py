@@ -72,8 +72,13 @@ def _open(project: Project, read_only: bool) -> Connection:
         return open_duckdb(project, read_only)
     if adapter == "postgres":
         # Imported late: its drivers are an extra.
-        from purchasing_power.warehouse.postgres_connection import open_postgres
-
+        try:
+            from purchasing_power.warehouse.postgres_connection import open_postgres
+        except ModuleNotFoundError as error:
+            raise PurchasingPowerError(
+                f"The target's adapter is postgres, and {error.name} is not installed: run "
+                "`pip install 'purchasing_power[postgres]'`."
+            ) from error
         return open_postgres(project, read_only)
     raise PurchasingPowerError(
         f"The target's adapter is {adapter}, and this command opens only duckdb and postgres: "
