@@ -15,6 +15,10 @@
     {{ return('array[\n        ' ~ values | join(',\n        ') ~ '\n    ]') }}
 {% endmacro %}
 
+{% macro spark__float_array(values) %}
+    {{ return('array(\n        ' ~ values | join(',\n        ') ~ '\n    )') }}
+{% endmacro %}
+
 
 {#- Aggregate: the values of a column as an array, in order. -#}
 {% macro ordered_array(column, order_by) %}
@@ -31,6 +35,13 @@
 
 {% macro postgres__ordered_array(column, order_by) %}
     {{ return('array_agg(' ~ column ~ ' order by ' ~ order_by ~ ')') }}
+{% endmacro %}
+
+{#- Arrays of structs are sorted by their first field. -#}
+{% macro spark__ordered_array(column, order_by) %}
+    {{ return(
+        'transform(array_sort(collect_list(named_struct(\'place\', ' ~ order_by ~ ", 'value', " ~ column ~ '))), pair -> pair.value)'
+    ) }}
 {% endmacro %}
 
 
@@ -52,6 +63,10 @@
     {{ return('array(select unnest(array_agg(' ~ column ~ ' order by ' ~ order_by ~ ')))') }}
 {% endmacro %}
 
+{% macro spark__ordered_flat_array(column, order_by) %}
+    {{ return('flatten(' ~ purchasing_power.spark__ordered_array(column, order_by) ~ ')') }}
+{% endmacro %}
+
 
 {% macro empty_float_array() %}
     {{ return(adapter.dispatch('empty_float_array', 'purchasing_power')()) }}
@@ -69,6 +84,10 @@
     {{ return("cast('{}' as real[])") }}
 {% endmacro %}
 
+{% macro spark__empty_float_array() %}
+    {{ return('cast(array() as array<float>)') }}
+{% endmacro %}
+
 
 {#- The element of an array at a position, from 1. -#}
 {% macro array_element(array, position) %}
@@ -77,4 +96,9 @@
 
 {% macro default__array_element(array, position) %}
     {{ return(array ~ '[' ~ position ~ ']') }}
+{% endmacro %}
+
+{#- get() counts from 0, and has NULL where there is nothing. -#}
+{% macro spark__array_element(array, position) %}
+    {{ return('get(' ~ array ~ ', ' ~ position ~ ' - 1)') }}
 {% endmacro %}

@@ -14,3 +14,7 @@
 {% macro postgres__bytes_sha256(first, second) %}
     {{ return("encode(sha256(" ~ first ~ ' || ' ~ second ~ "), 'hex')") }}
 {% endmacro %}
+
+{% macro spark__bytes_sha256(first, second) %}
+    {{ return('sha2(concat(' ~ first ~ ', ' ~ second ~ '), 256)') }}
+{% endmacro %}

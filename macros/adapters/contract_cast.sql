@@ -60,6 +60,32 @@
     {{ return(purchasing_power.postgres_number(text, purchasing_power.contract_type(contract_type))) }}
 {% endmacro %}
 
+{#-
+    try_cast takes a year, or a time of day, for a timestamp: text has to begin with a date. What has no offset is in the
+    session's zone, which is UTC. typeof() is settled when the query is planned.
+-#}
+{% macro spark__contract_cast(expression, contract_type) %}
+    {%- set text = 'cast(' ~ expression ~ ' as string)' -%}
+    {%- if contract_type == 'timestamp' -%}
+        {{ return(
+            'case when typeof(' ~ expression ~ ") in ('timestamp', 'timestamp_ntz', 'date') or " ~ text
+            ~ " rlike '^ *[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}' then try_cast(" ~ expression ~ ' as timestamp) end'
+        ) }}
+    {%- elif contract_type == 'text' -%}
+        {{ return('nullif(trim(' ~ text ~ "), '')") }}
+    {%- elif contract_type == 'number' -%}
+        {{ return('cast(try_cast(' ~ expression ~ ' as decimal(28, 8)) as double)') }}
+    {%- elif contract_type == 'embedding' -%}
+        {%- set array = 'from_json(' ~ text ~ ", 'array<float>')" -%}
+        {{ return(
+            'case when forall(' ~ array ~ ", number -> coalesce(abs(number) < float('infinity'), false)) then " ~ array ~ ' end'
+        ) }}
+    {%- elif contract_type == 'integer' -%}
+        {{ return('cast(try_cast(' ~ expression ~ ' as decimal(18, 0)) as bigint)') }}
+    {%- endif -%}
+    {{ return('try_cast(' ~ expression ~ ' as ' ~ purchasing_power.contract_type(contract_type) ~ ')') }}
+{% endmacro %}
+
 {#- NaN is a number to PostgreSQL, and hexadecimal ones are. -#}
 {% macro postgres_number(text, type) %}
     {{ return(

@@ -56,6 +56,10 @@
     {{ return('cast(extract(isodow from ' ~ date ~ ') - 1 as integer)') }}
 {% endmacro %}
 
+{% macro spark__day_of_week(date) %}
+    {{ return('weekday(' ~ date ~ ')') }}
+{% endmacro %}
+
 
 {#- Seconds from one time to a later one, whole ones. -#}
 {% macro seconds_between(earlier, later) %}
@@ -73,4 +77,8 @@
 
 {% macro postgres__seconds_between(earlier, later) %}
     {{ return('cast(trunc(extract(epoch from ' ~ later ~ ' - ' ~ earlier ~ ')) as bigint)') }}
+{% endmacro %}
+
+{% macro spark__seconds_between(earlier, later) %}
+    {{ return('((unix_micros(' ~ later ~ ') - unix_micros(' ~ earlier ~ ')) div 1000000)') }}
 {% endmacro %}

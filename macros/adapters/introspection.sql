@@ -28,12 +28,20 @@
     {{ return(dict(zip(names, row.values()))) }}
 {% endmacro %}
 
+{% macro spark__select_types(query) %}
+    {% set types = {} %}
+    {% for row in run_query('describe query ' ~ query).rows %}
+        {% do types.update({row[0]: row[1]}) %}
+    {% endfor %}
+    {{ return(types) }}
+{% endmacro %}
+
 
 {#- Whether a type holds 'text', 'a number', 'a time', 'an array of numbers' or 'something else'. -#}
 {% macro type_family(type) %}
     {% set name = type | lower %}
     {% if modules.re.match(
-        '((float|double( precision)?|real|u?(tiny|small|big|huge)?int(eger)?|(decimal|numeric)(\\(.*\\))?)\\[[0-9]*\\]|(half)?vec(tor)?(\\(.*\\))?)$', name
+        '((float|double( precision)?|real|u?(tiny|small|big|huge)?int(eger)?|(decimal|numeric)(\\(.*\\))?)\\[[0-9]*\\]|(half)?vec(tor)?(\\(.*\\))?|array<(float|double|(tiny|small|big)?int|decimal\\(.*\\))>)$', name
     ) %}
         {{ return('an array of numbers') }}
     {% elif modules.re.match('(varchar|char|text|string|enum|uuid)', name) %}
@@ -112,4 +120,30 @@
 
 {% macro duckdb__file_exists(path) %}
     {{ return(run_query("select 1 from glob('" ~ path | replace("'", "''") ~ "') limit 1").rows | length > 0) }}
+{% endmacro %}
+
+{#- A path that matches nothing is said by the engine itself, which has no function that looks. -#}
+{% macro spark__file_exists(path) %}
+    {{ return(true) }}
+{% endmacro %}
+
+
+{#- The names of the tables and views of a schema; none where there is no such schema. -#}
+{% macro table_names(database, schema) %}
+    {{ return(adapter.dispatch('table_names', 'purchasing_power')(database, schema)) }}
+{% endmacro %}
+
+{% macro default__table_names(database, schema) %}
+    {{ return(run_query(
+        "select table_name from information_schema.tables where lower(table_catalog) = lower('" ~ database
+        ~ "') and lower(table_schema) = lower('" ~ schema ~ "') order by table_name"
+    ).columns[0].values()) }}
+{% endmacro %}
+
+{% macro spark__table_names(database, schema) %}
+    {% set schemas = run_query('show schemas').columns[0].values() | map('lower') | list %}
+    {% if schema | lower not in schemas %}
+        {{ return([]) }}
+    {% endif %}
+    {{ return(run_query('show tables in ' ~ schema).columns['tableName'].values()) }}
 {% endmacro %}

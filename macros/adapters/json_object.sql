@@ -23,6 +23,14 @@
     {{ return('jsonb_build_array(' ~ texts | join(', ') ~ ')') }}
 {% endmacro %}
 
+{% macro spark__text_array(columns, alias) %}
+    {%- set texts = [] -%}
+    {%- for column in columns -%}
+        {%- do texts.append('cast(' ~ alias ~ '.' ~ column ~ ' as string)') -%}
+    {%- endfor -%}
+    {{ return('array(' ~ texts | join(', ') ~ ')') }}
+{% endmacro %}
+
 
 {#- A JSON object, as text, of names and the array of their texts: NaN and infinity have no JSON number. -#}
 {% macro json_object(names, texts) %}
@@ -47,4 +55,12 @@
         {%- do pairs.append("'" ~ name ~ "', " ~ texts ~ ' ->> ' ~ loop.index0) -%}
     {%- endfor -%}
     {{ return('cast(json_build_object(' ~ pairs | join(', ') ~ ') as text)') }}
+{% endmacro %}
+
+{% macro spark__json_object(names, texts) %}
+    {%- set pairs = [] -%}
+    {%- for name in names -%}
+        {%- do pairs.append("'" ~ name ~ "', " ~ texts ~ '[' ~ loop.index0 ~ ']') -%}
+    {%- endfor -%}
+    {{ return('to_json(named_struct(' ~ pairs | join(', ') ~ "), map('ignoreNullFields', 'false'))") }}
 {% endmacro %}

@@ -20,3 +20,15 @@
         'purchasing_power__inputs: the file "' ~ path ~ '" must end in .parquet, .csv, .csv.gz, .tsv, .jsonl, .ndjson or .json.'
     ) }}
 {% endmacro %}
+
+{#- Spark's SQL reads what names its own columns. -#}
+{% macro spark__read_file(path) %}
+    {%- if modules.re.search('\\.parquet$', path) -%}
+        {{ return('parquet.`' ~ path ~ '`') }}
+    {%- elif modules.re.search('\\.(jsonl|ndjson|json)$', path) -%}
+        {{ return('json.`' ~ path ~ '`') }}
+    {%- endif -%}
+    {{ exceptions.raise_compiler_error(
+        'purchasing_power__inputs: on Spark the file "' ~ path ~ '" must end in .parquet, .jsonl, .ndjson or .json: load others into a table first.'
+    ) }}
+{% endmacro %}

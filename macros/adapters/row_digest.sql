@@ -15,6 +15,11 @@
     {{ return("cast(cast('x' || left(" ~ purchasing_power.row_md5(columns) ~ ', 15) as bit(60)) as bigint)') }}
 {% endmacro %}
 
+{#- A decimal, because a sum of integers is an integer, which many digests do not fit into. -#}
+{% macro spark__row_digest(columns) %}
+    {{ return('cast(conv(left(' ~ purchasing_power.row_md5(columns) ~ ', 15), 16, 10) as decimal(20, 0))') }}
+{% endmacro %}
+
 
 {% macro row_md5(columns) %}
     {%- set texts = [] -%}
@@ -48,6 +53,15 @@
         {%- do typed.append('cast(' ~ column ~ ' as text)' if column.startswith("'") else column) -%}
     {%- endfor -%}
     {{ return('(hash_record_extended(row(' ~ typed | join(', ') ~ '), 0) >> 4)') }}
+{% endmacro %}
+
+{#- A NULL leaves the hash of its neighbours as it is, so each column is followed by whether it has a value. -#}
+{% macro spark__row_hash(columns) %}
+    {%- set values = [] -%}
+    {%- for column in columns -%}
+        {%- do values.append(column ~ ', isnull(' ~ column ~ ')') -%}
+    {%- endfor -%}
+    {{ return('cast(xxhash64(' ~ values | join(', ') ~ ') as decimal(20, 0))') }}
 {% endmacro %}
 
 

@@ -52,6 +52,10 @@
     {{ return('real[]') }}
 {% endmacro %}
 
+{% macro spark__type_float_array() %}
+    {{ return('array<float>') }}
+{% endmacro %}
+
 
 {% macro type_text_array() %}
     {{ return(adapter.dispatch('type_text_array', 'purchasing_power')()) }}
@@ -70,6 +74,10 @@
     {{ return('jsonb') }}
 {% endmacro %}
 
+{% macro spark__type_text_array() %}
+    {{ return('array<string>') }}
+{% endmacro %}
+
 
 {% macro type_bytes() %}
     {{ return(adapter.dispatch('type_bytes', 'purchasing_power')()) }}
@@ -85,4 +93,22 @@
 
 {% macro postgres__type_bytes() %}
     {{ return('bytea') }}
+{% endmacro %}
+
+{% macro spark__type_bytes() %}
+    {{ return('binary') }}
+{% endmacro %}
+
+
+{#- The type of row_hash() and row_digest(). -#}
+{% macro type_hash() %}
+    {{ return(adapter.dispatch('type_hash', 'purchasing_power')()) }}
+{% endmacro %}
+
+{% macro default__type_hash() %}
+    {{ return(dbt.type_bigint()) }}
+{% endmacro %}
+
+{% macro spark__type_hash() %}
+    {{ return('decimal(20, 0)') }}
 {% endmacro %}

@@ -51,10 +51,7 @@
     {% set identifier = parts[-1] %}
     {% set schema = parts[-2] if parts | length > 1 else target.schema %}
     {% set database = parts[-3] if parts | length > 2 else target.database %}
-    {% set present = run_query(
-        "select table_name from information_schema.tables where lower(table_catalog) = lower('" ~ database
-        ~ "') and lower(table_schema) = lower('" ~ schema ~ "') order by table_name"
-    ).columns[0].values() %}
+    {% set present = purchasing_power.table_names(database, schema) %}
     {% if identifier | lower not in present | map('lower') | list %}
         {{ purchasing_power.refuse_config(
             where,

@@ -124,7 +124,7 @@ windowed as (
         {{ purchasing_power.total_within('sum_orders', [0, -horizon]) }} as label_orders,
         {% endif -%}
         {% for entry in catalogue if entry.window is defined -%}
-        {{ purchasing_power.windowed_aggregate(entry) }} as {{ entry.name }}{{ ',' if not loop.last }}
+        {{ purchasing_power.window_value(entry) }} as {{ entry.name }}{{ ',' if not loop.last }}
         {% endfor %}
     from positioned
     {% for days in boundaries -%}

@@ -11,13 +11,14 @@
 
 {#-
     Over the categories of a step, line_count being the lines of each: -sum(p ln p) with p = n / N, rearranged so that one
-    pass suffices. Terms are decimals, so that their order leaves no trace.
+    pass suffices. Terms are decimals, so that their order leaves no trace; what is divided is none, as of a decimal's
+    quotient Spark keeps six digits.
 -#}
 {% macro category_columns() %}
     {{ return([
         {
             'name': 'category_entropy_bought',
-            'sql': 'cast(ln(sum(line_count)) - sum(cast(line_count * ln(line_count) as decimal(28, 8))) / sum(line_count) as decimal(28, 6))',
+            'sql': 'cast((ln(sum(line_count)) * sum(line_count) - sum(cast(line_count * ln(line_count) as decimal(28, 8)))) / sum(line_count) as decimal(28, 6))',
         },
     ] if purchasing_power.has_input('products', 'category') else []) }}
 {% endmacro %}

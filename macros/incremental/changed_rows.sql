@@ -98,11 +98,30 @@
 {% endmacro %}
 
 
+{#- Pre-hook of the texts' sentiment: what was read anew, and what nobody wrote any more. -#}
+{% macro clear_texts() %}
+    {%- set read, reviews = ref('int_purchasing_power__text_sentiment'), ref('stg_purchasing_power__reviews') -%}
+    {{ return(purchasing_power.cleared(
+        'text_md5 in (select text_md5 from ' ~ read ~ ') or text_md5 not in (select md5(review_text) from ' ~ reviews
+        ~ ' where review_text is not null and rating is null)'
+    ) if purchasing_power.is_later_run() else '') }}
+{% endmacro %}
+
+
+{#- Pre-hook of the states: those that moved, and those of users whose steps are gone. -#}
+{% macro clear_states() %}
+    {%- set moved, steps = ref('int_purchasing_power__state_updates'), ref('purchasing_power__user_steps') -%}
+    {{ return(purchasing_power.cleared(
+        'user_id in (select user_id from ' ~ moved ~ ') or user_id not in (select user_id from ' ~ steps ~ ')'
+    ) if purchasing_power.is_later_run() else '') }}
+{% endmacro %}
+
+
 {#- The condition comes with its refs made: dbt looks for them before it knows whether the run is a later one. -#}
 {% macro clear_rows(condition, user_id) %}
     {%- set digests, changed_users = ref('int_purchasing_power__input_digests'), ref('int_purchasing_power__changed_users') -%}
-    {%- if is_incremental() -%}
-        {{ return('delete from ' ~ this ~ ' where ' ~ condition ~ ' or ' ~ user_id ~ ' not in (select user_id from ' ~ digests ~ ')') }}
+    {%- if purchasing_power.is_later_run() -%}
+        {{ return(purchasing_power.cleared(condition ~ ' or ' ~ user_id ~ ' not in (select user_id from ' ~ digests ~ ')')) }}
     {%- elif execute -%}
         {{ purchasing_power.require_everybody(digests, changed_users) }}
     {%- endif -%}

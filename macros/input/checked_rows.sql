@@ -17,9 +17,9 @@
 with
 
 {# Three read it. All rows of a large log do not fit into memory, those of a day do. -#}
-given_rows as {{ '' if is_incremental() else purchasing_power.inlined() }} (
+given_rows as {{ '' if purchasing_power.is_later_run() else purchasing_power.inlined() }} (
 
-    {{ purchasing_power.touched_rows(input_name, rows or ref('purchasing_power__' ~ input_name)) if is_incremental()
+    {{ purchasing_power.touched_rows(input_name, rows or ref('purchasing_power__' ~ input_name)) if purchasing_power.is_later_run()
         else 'select * from ' ~ (rows or ref('purchasing_power__' ~ input_name)) }}
 
 ),
@@ -101,7 +101,7 @@ ranked as (
     union all
     select
         *,
-        row_number() over (partition by {{ key_columns | join(', ') }} order by {{ prefer }}, raw_values) as rank_within_key
+        row_number() over (partition by {{ key_columns | join(', ') }} order by {{ purchasing_power.nulls_last(prefer) }}, raw_values) as rank_within_key
     from marked
     where is_repeated
 
@@ -157,10 +157,10 @@ select * from checked
 {% macro is_test_user(user_id) %}
     {% set conditions = [] %}
     {% for user in purchasing_power.setting('test_users') %}
-        {% do conditions.append(user_id ~ " = '" ~ user | string | replace("'", "''") ~ "'") %}
+        {% do conditions.append(user_id ~ ' = ' ~ purchasing_power.text_literal(user)) %}
     {% endfor %}
     {% for pattern in purchasing_power.setting('test_user_patterns') %}
-        {% do conditions.append('lower(' ~ user_id ~ ") like '" ~ pattern | string | lower | replace("'", "''") ~ "'") %}
+        {% do conditions.append('lower(' ~ user_id ~ ') like ' ~ purchasing_power.text_literal(pattern | string | lower)) %}
     {% endfor %}
     {{ return('(' ~ conditions | join(' or ') ~ ')' if conditions else '1 = 0') }}
 {% endmacro %}

@@ -13,7 +13,7 @@ select
     {% endfor -%}
     cast(null as {{ dbt.type_int() }}) as mapping_position,
     cast(null as {{ purchasing_power.type_text_array() }}) as raw_values,
-    cast(null as {{ dbt.type_bigint() }}) as raw_hash
+    cast(null as {{ purchasing_power.type_hash() }}) as raw_hash
 where 1 = 0
 {%- endif %}
 {%- for entry in mappings %}

@@ -103,7 +103,7 @@ limited as (
     {% endfor %}
     {% for column, rule in purchasing_power.cleaning_rules(input_name).items() if rule.fill == 'nearest' %}
         {% do columns.append(
-            'count(' ~ column ~ '_capped) over (partition by user_id order by ' ~ order | join(', ')
+            'count(' ~ column ~ '_capped) over (partition by user_id order by ' ~ purchasing_power.nulls_last(order | join(', '))
             ~ ' rows between unbounded preceding and current row) as ' ~ column ~ '_known'
         ) %}
     {% endfor %}

@@ -1,7 +1,8 @@
 {{ config(materialized='view') }}
 
 {%- set in_session -%}
-partition by user_id, session_id order by occurred_at, event_id, mapping_position, product_id, event_type
+partition by user_id, session_id
+order by {{ purchasing_power.nulls_last('occurred_at, event_id, mapping_position, product_id, event_type') }}
 {%- endset -%}
 {%- set previous_at = 'lag(occurred_at) over (' ~ in_session ~ ')' -%}
 {%- set gap = purchasing_power.setting('session_gap_minutes') * 60 -%}

@@ -1,10 +1,9 @@
 -- depends_on: {{ ref('stg_purchasing_power__reviews') }}
 {{ config(
-    materialized='incremental',
-    incremental_strategy='delete+insert',
-    unique_key='text_md5',
+    materialized=purchasing_power.materialized_by_user(),
+    incremental_strategy='append',
     on_schema_change='fail',
-    post_hook="delete from {{ this }} where text_md5 not in (select md5(review_text) from {{ ref('stg_purchasing_power__reviews') }} where review_text is not null and rating is null)",
+    pre_hook="{{ purchasing_power.clear_texts() }}",
 ) }}
 
 with

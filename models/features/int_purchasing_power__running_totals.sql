@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental',
+    materialized=purchasing_power.materialized_by_user(),
     incremental_strategy='append',
     on_schema_change='sync_all_columns',
     pre_hook="{{ purchasing_power.clear_users() }}",
@@ -10,7 +10,7 @@ with
 steps as (
 
     select * from {{ ref('purchasing_power__user_steps') }}
-    {% if is_incremental() -%}
+    {% if purchasing_power.is_later_run() -%}
     where {{ purchasing_power.is_rebuilt() }}
     {%- endif %}
 

@@ -4,25 +4,28 @@ with
 
 catalogue as (
 
-    {% for feature_set, entries in [
-        ('channel', purchasing_power.channel_catalogue()),
-        ('context', purchasing_power.context_features()),
-    ] -%}
-    {% set is_last_set = loop.last -%}
-    {% for entry in entries -%}
     select
         '{{ feature_hash }}' as feature_hash,
-        '{{ feature_set }}' as feature_set,
-        {{ loop.index0 }} as position,
-        '{{ entry.name }}' as feature_name,
-        '{{ entry.group }}' as feature_group,
-        '{{ entry.transform }}' as transform,
-        '{{ entry.description | replace("'", "''") }}' as description
-    {% if not (is_last_set and loop.last) -%}
-    union all
-    {% endif -%}
-    {% endfor -%}
-    {% endfor %}
+        given.*
+    from (
+        values
+        {% for feature_set, entries in [
+            ('channel', purchasing_power.channel_catalogue()),
+            ('context', purchasing_power.context_features()),
+        ] -%}
+        {% set is_last_set = loop.last -%}
+        {% for entry in entries -%}
+        (
+            '{{ feature_set }}',
+            {{ loop.index0 }},
+            '{{ entry.name }}',
+            '{{ entry.group }}',
+            '{{ entry.transform }}',
+            {{ purchasing_power.text_literal(entry.description) }}
+        ){{ ',' if not (is_last_set and loop.last) }}
+        {% endfor -%}
+        {% endfor %}
+    ) as given (feature_set, position, feature_name, feature_group, transform, description)
 
 )
 

@@ -5,22 +5,30 @@ with
 
 definitions as (
 
-    {% for entry in purchasing_power.feature_definitions() -%}
-    {% set position = positions.get(entry.level, 0) -%}
-    {% do positions.update({entry.level: position + 1}) -%}
-    {% set window = entry.get('window') -%}
     select
         '{{ feature_hash }}' as feature_hash,
-        '{{ entry.level }}' as level,
-        {{ position }} as position,
-        '{{ entry.name }}' as name,
-        '{{ entry.sql | replace("'", "''") }}' as definition,
-        cast({{ window[0] if window and window[0] is not none else 'null' }} as integer) as window_from,
-        cast({{ window[1] if window else 'null' }} as integer) as window_to
-    {% if not loop.last -%}
-    union all
-    {% endif -%}
-    {% endfor %}
+        given.level,
+        given.position,
+        given.name,
+        given.definition,
+        cast(given.window_from as integer) as window_from,
+        cast(given.window_to as integer) as window_to
+    from (
+        values
+        {% for entry in purchasing_power.feature_definitions() -%}
+        {% set position = positions.get(entry.level, 0) -%}
+        {% do positions.update({entry.level: position + 1}) -%}
+        {% set window = entry.get('window') -%}
+        (
+            '{{ entry.level }}',
+            {{ position }},
+            '{{ entry.name }}',
+            {{ purchasing_power.text_literal(entry.sql) }},
+            {{ window[0] if window and window[0] is not none else 'null' }},
+            {{ window[1] if window else 'null' }}
+        ){{ ',' if not loop.last }}
+        {% endfor %}
+    ) as given (level, position, name, definition, window_from, window_to)
 
 )
 

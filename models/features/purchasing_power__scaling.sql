@@ -74,20 +74,24 @@ context_moments as (
 moments as (
 
     {% for feature_set, entries in [('channel', channels), ('context', context)] -%}
-    {% set is_last_set = loop.last -%}
-    {% for entry in entries -%}
     select
-        '{{ feature_set }}' as feature_set,
-        {{ loop.index0 }} as position,
-        '{{ entry.name }}' as feature_name,
-        '{{ entry.transform }}' as transform,
-        {{ entry.name }}_center as center,
-        {{ entry.name }}_scale as scale
-    from {{ feature_set }}_moments
-    {% if not (is_last_set and loop.last) -%}
+        catalogue.feature_set,
+        catalogue.position,
+        catalogue.feature_name,
+        catalogue.transform,
+        {% for parameter in ['center', 'scale'] -%}
+        case catalogue.feature_name
+            {% for entry in entries -%}
+            when '{{ entry.name }}' then moments.{{ entry.name }}_{{ parameter }}
+            {% endfor %}
+        end as {{ parameter }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ feature_set }}_moments as moments
+    cross join {{ ref('purchasing_power__feature_catalogue') }} as catalogue
+    where catalogue.feature_set = '{{ feature_set }}'
+    {% if not loop.last -%}
     union all
     {% endif -%}
-    {% endfor -%}
     {% endfor %}
 
 ),

@@ -2,7 +2,7 @@
     Everybody, every run: the state after their last step, and their context as of today, which moves by itself. A view,
     which the head alone reads.
 -#}
-{{ config(materialized='view') }}
+{{ config(materialized=purchasing_power.materialized_for_one_reader()) }}
 {%- set context_features = purchasing_power.context_features() -%}
 {%- set at = '(select as_of_date from ' ~ ref('int_purchasing_power__as_of') ~ ')' -%}
 {%- set anchors %}(

@@ -2,7 +2,7 @@
     What the encoder has to read in this run, a row a step. A view: the encoder alone reads it, once, some users at a
     time, and writing the steps down a second time took longer than making them.
 -#}
-{{ config(materialized='view') }}
+{{ config(materialized=purchasing_power.materialized_for_one_reader()) }}
 
 {%- set channels = purchasing_power.channel_catalogue() -%}
 with

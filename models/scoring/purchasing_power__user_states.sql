@@ -1,10 +1,9 @@
 -- depends_on: {{ ref('purchasing_power__user_steps') }}
 {{ config(
-    materialized='incremental',
-    incremental_strategy='delete+insert',
-    unique_key='user_id',
+    materialized=purchasing_power.materialized_by_user(),
+    incremental_strategy='append',
     on_schema_change='fail',
-    post_hook="delete from {{ this }} where user_id not in (select user_id from {{ ref('purchasing_power__user_steps') }})",
+    pre_hook="{{ purchasing_power.clear_states() }}",
 ) }}
 
 with

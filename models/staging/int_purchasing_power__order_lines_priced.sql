@@ -32,7 +32,7 @@ rated as (
         case
             when
                 order_lines.currency is null
-                or order_lines.currency = upper('{{ purchasing_power.setting('currency') | replace("'", "''") }}')
+                or order_lines.currency = upper({{ purchasing_power.text_literal(purchasing_power.setting('currency')) }})
                 then 1
             else exchange_rates.rate
         end as exchange_rate

@@ -1,5 +1,5 @@
 {{ config(
-    materialized='incremental',
+    materialized=purchasing_power.materialized_by_user(),
     incremental_strategy='append',
     on_schema_change='sync_all_columns',
     pre_hook="{{ purchasing_power.clear_checked_rows('reviews') }}",

@@ -132,17 +132,11 @@ def _write(connection: Connection, project: Project, parcel: Parcel, model_versi
         for name, (rows, key) in tables.items():
             for version in {row[key] for row in rows}:
                 # What is newest is in use: a version that is there already has to become the newest again.
-                connection.execute(f"delete from {relations[name]} where {key} = ?", [version])
-            _insert(connection, relations[name], rows)
+                connection.delete(relations[name], f"{key} = ?", [version])
+            connection.insert(relations[name], rows)
 
 
 def _newest(rows: Rows) -> Rows:
     """Dates rows so that they are the newest of their table, because the newest are in use."""
     now = datetime.now(UTC).replace(tzinfo=None)
     return [{**row, "fitted_at": now} for row in rows]
-
-
-def _insert(connection: Connection, relation: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    for row in rows:
-        places = ", ".join("?" * len(row))
-        connection.execute(f"insert into {relation} ({', '.join(row)}) values ({places})", list(row.values()))

@@ -1,13 +1,15 @@
 """What the package's dbt Python models run: they bring relations, the scoring core does the rest.
 
 dbt gives a Python model its upstream models as the engine's own relations. Only two things are asked of one
-here: to be read as a stream of Arrow batches, and to be ordered; so nothing is imported from the engine.
+here: to be read as a stream of Arrow batches, and to be ordered; so nothing is imported from the engine. Spark
+takes the core to the rows instead: `spark_models` has the same functions of DataFrames, and the calls go there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -78,6 +80,21 @@ class Relation(Protocol):
         ...
 
 
+def _or_on_spark(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a function of relations, given by name, serve Spark's too: what it returns then is a DataFrame."""
+
+    @wraps(run)
+    def on_its_engine(**given: Any) -> Any:
+        if not hasattr(given["models"], "mapInArrow"):
+            return run(**given)
+        from purchasing_power import spark_models
+
+        return getattr(spark_models, run.__name__)(**given)
+
+    return on_its_engine
+
+
+@_or_on_spark
 def state_updates(
     models: Relation, users: Relation, steps: Relation, *, in_parts: bool = True
 ) -> pa.RecordBatchReader:
@@ -104,14 +121,10 @@ def state_updates(
         for part in parts
         for batch in _batches(steps.filter(part).order("user_id, step_index"), _STEPS_PER_BATCH)
     )
-    states = (
-        _beside(state, histories, _CONSUMED)
-        for histories in gather_histories(_read_ahead(rows))
-        for state in encode([histories], model)
-    )
-    return _stream(STATE_UPDATES_SCHEMA, states)
+    return _stream(STATE_UPDATES_SCHEMA, encoded(_read_ahead(rows), model))
 
 
+@_or_on_spark
 def raw_scores(
     models: Relation, users: Relation, inputs: Relation, *, in_parts: bool = True
 ) -> pa.RecordBatchReader:
@@ -132,14 +145,10 @@ def raw_scores(
     model = champion(models)
     parts = _parts(users.project("user_id, 1 as size"), _USERS_PER_PART) if in_parts else [_EVERYBODY]
     rows = (batch for part in parts for batch in _batches(inputs.filter(part)))
-    scores = (
-        _beside(scored, users_at, _SCORED)
-        for users_at in _read_ahead(rows)
-        for scored in score([users_at], model)
-    )
-    return _stream(RAW_SCORES_SCHEMA, scores)
+    return _stream(RAW_SCORES_SCHEMA, scored(_read_ahead(rows), model))
 
 
+@_or_on_spark
 def text_sentiment(models: Relation, texts: Relation) -> pa.RecordBatchReader:
     """Runs the sentiment model in use over texts.
 
@@ -153,13 +162,14 @@ def text_sentiment(models: Relation, texts: Relation) -> pa.RecordBatchReader:
     Raises:
         PurchasingPowerError: The model's bytes are not what was registered.
     """
-    row = _input_model(models, "sentiment")
+    row = input_model(models, "sentiment")
     if row is None:
         return _stream(SENTIMENT_OUTPUT_SCHEMA, ())
     model = SentimentModel(row["onnx"], row["sha256"])
     return _stream(SENTIMENT_OUTPUT_SCHEMA, read_sentiment(_batches(texts), model))
 
 
+@_or_on_spark
 def product_factors(models: Relation, products: Relation) -> pa.RecordBatchReader:
     """Projects the embeddings of all products.
 
@@ -173,7 +183,7 @@ def product_factors(models: Relation, products: Relation) -> pa.RecordBatchReade
     Raises:
         PurchasingPowerError: The model's bytes are not what was registered.
     """
-    row = _input_model(models, "embedding")
+    row = input_model(models, "embedding")
     if row is None:
         return _stream(FACTORS_OUTPUT_SCHEMA, ())
     model = ProjectionModel(row["onnx"], row["sha256"])
@@ -181,17 +191,36 @@ def product_factors(models: Relation, products: Relation) -> pa.RecordBatchReade
     return _stream(FACTORS_OUTPUT_SCHEMA, project_embeddings(_batches(columns), model))
 
 
+def encoded(steps: Iterable[pa.RecordBatch], model: ScoringModel) -> Iterator[pa.RecordBatch]:
+    """Gives `STATE_UPDATES_SCHEMA` of rows of `steps_to_consume`, a user's together and in order."""
+    for histories in gather_histories(steps):
+        for states in encode([histories], model):
+            yield _beside(states, histories, _CONSUMED)
+
+
+def scored(inputs: Iterable[pa.RecordBatch], model: ScoringModel) -> Iterator[pa.RecordBatch]:
+    """Gives `RAW_SCORES_SCHEMA` of rows of `head_inputs`."""
+    for users in inputs:
+        for scores in score([users], model):
+            yield _beside(scores, users, _SCORED)
+
+
 def champion(models: Relation) -> ScoringModel:
-    """Opens the registry's champion, after checking its bytes against the registered sha256.
+    """Opens the registry's champion, after checking its bytes against the registered sha256."""
+    return ScoringModel.from_bytes(*champion_bytes(models))
+
+
+def champion_bytes(models: Relation) -> tuple[bytes, bytes, str]:
+    """Gives the champion's encoder and head as they are registered, and the sha256 of both.
 
     Read to its end before anything else is streamed: DuckDB 2 allows one open result a connection.
     """
     rows = models.filter("status = 'champion'").project("encoder_onnx, head_onnx, sha256").to_arrow_reader(1)
     (row,) = rows.read_all().to_pylist()
-    return ScoringModel.from_bytes(row["encoder_onnx"], row["head_onnx"], row["sha256"])
+    return row["encoder_onnx"], row["head_onnx"], row["sha256"]
 
 
-def _input_model(models: Relation, kind: str) -> dict[str, Any] | None:
+def input_model(models: Relation, kind: str) -> dict[str, Any] | None:
     """Gives the newest input model of a kind, which is the one in use, or None."""
     newest = models.filter(f"kind = '{kind}'").order("fitted_at desc, model_version desc").limit(1)
     rows: list[dict[str, Any]] = newest.project("onnx, sha256").to_arrow_reader(1).read_all().to_pylist()

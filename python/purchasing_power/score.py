@@ -22,18 +22,29 @@ RAW_SCORES = "int_purchasing_power__raw_scores"
 _INPUT_MODELS = "purchasing_power__input_models"
 
 # Each model that this fills: what computes it, and the models that it is computed from.
-_INPUTS: dict[str, tuple[Callable[..., pa.RecordBatchReader], tuple[str, ...]]] = {
-    TEXT_SENTIMENT: (dbt_models.text_sentiment, (_INPUT_MODELS, "int_purchasing_power__texts_to_read")),
-    PRODUCT_FACTORS: (dbt_models.product_factors, (_INPUT_MODELS, "stg_purchasing_power__products")),
+_Computed = tuple[Callable[..., pa.RecordBatchReader], dict[str, str]]
+_INPUTS: dict[str, _Computed] = {
+    TEXT_SENTIMENT: (
+        dbt_models.text_sentiment,
+        {"models": _INPUT_MODELS, "texts": "int_purchasing_power__texts_to_read"},
+    ),
+    PRODUCT_FACTORS: (
+        dbt_models.product_factors,
+        {"models": _INPUT_MODELS, "products": "stg_purchasing_power__products"},
+    ),
 }
-_SCORES: dict[str, tuple[Callable[..., pa.RecordBatchReader], tuple[str, ...]]] = {
+_SCORES: dict[str, _Computed] = {
     STATE_UPDATES: (
         partial(dbt_models.state_updates, in_parts=False),
-        (MODELS, "int_purchasing_power__users_to_move", "int_purchasing_power__steps_to_consume"),
+        {
+            "models": MODELS,
+            "users": "int_purchasing_power__users_to_move",
+            "steps": "int_purchasing_power__steps_to_consume",
+        },
     ),
     RAW_SCORES: (
         partial(dbt_models.raw_scores, in_parts=False),
-        (MODELS, "purchasing_power__users", "int_purchasing_power__head_inputs"),
+        {"models": MODELS, "users": "purchasing_power__users", "inputs": "int_purchasing_power__head_inputs"},
     ),
 }
 
@@ -61,7 +72,7 @@ def fill_scores(project: Project, reporter: Reporter) -> None:
 
 def _fill(
     project: Project,
-    models: dict[str, tuple[Callable[..., pa.RecordBatchReader], tuple[str, ...]]],
+    models: dict[str, _Computed],
     reporter: Reporter,
 ) -> None:
     adapter = project.credentials.adapter
@@ -75,10 +86,13 @@ def _fill(
         from purchasing_power.warehouse.postgres_connection import PostgresConnection
 
         assert isinstance(connection, PostgresConnection)
-        for model, (compute, upstream) in models.items():
+        for model, (compute, relations) in models.items():
             started = time.monotonic()
             target = require(connection, project, model)
-            given = [connection.relation(require(connection, project, name)) for name in upstream]
-            rows = connection.replace_rows(target, compute(*given))
+            given = {
+                name: connection.relation(require(connection, project, upstream))
+                for name, upstream in relations.items()
+            }
+            rows = connection.replace_rows(target, compute(**given))
             seconds = time.monotonic() - started
             reporter.say(f"{model}: {rows:,} rows in {seconds:.1f} s")

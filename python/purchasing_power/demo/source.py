@@ -54,7 +54,7 @@ class Source:
 
     def load(self, connection: Connection) -> dict[str, int]:
         """Puts the tables into schema `raw` as they are, and gives the rows of each."""
-        connection.execute(f"create schema if not exists {SCHEMA}")
+        connection.create_schema(SCHEMA)
         rows: dict[str, int] = {}
         for name in TABLES:
             file = pq.ParquetFile(self.folder / f"{name}.parquet")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from purchasing_power.reporting import Reporter
 from purchasing_power.warehouse.connection import connect
 from purchasing_power.warehouse.project import Project
@@ -68,11 +70,14 @@ class Steps:
         return str(rows[0]["fingerprint"]) if rows else None
 
     def _remember(self, title: str) -> None:
-        with connect(self.project) as connection, connection.transaction():
-            connection.execute(f"create schema if not exists {_SCHEMA}")
-            connection.execute(f"create table if not exists {_TABLE} (title text, fingerprint text)")
-            connection.execute(f"delete from {_TABLE} where title = ?", [title])
-            connection.execute(f"insert into {_TABLE} values (?, ?)", [title, self._chain])
+        row = {"title": title, "fingerprint": self._chain}
+        with connect(self.project) as connection:
+            connection.create_schema(_SCHEMA)
+            if connection.exists(_TABLE):
+                connection.delete(_TABLE, "title = ?", [title])
+                connection.insert(_TABLE, [row])
+            else:
+                connection.load(_TABLE, pa.Table.from_pylist([row]).to_reader())
 
 
 def hash_of_files(folders: Iterable[Path], suffixes: tuple[str, ...]) -> str:

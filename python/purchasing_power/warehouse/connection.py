@@ -5,14 +5,14 @@ One small interface stands between the rest of the package and an engine's drive
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.warehouse.duckdb_connection import DEFAULT_BATCH_ROWS, open_duckdb
+from purchasing_power.warehouse.duckdb_connection import DEFAULT_BATCH_ROWS, Changes, open_duckdb
 from purchasing_power.warehouse.project import Project
 
 
@@ -27,8 +27,17 @@ class Connection(Protocol):
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Gives all rows of a small query, each as a dict by column."""
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Runs a statement that returns nothing."""
+    def create_schema(self, name: str) -> None:
+        """Makes a schema, unless it is there."""
+
+    def insert(self, relation: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds rows to a table; columns that they do not name are NULL."""
+
+    def update(self, relation: str, changes: Changes, condition: str, parameters: Sequence[Any] = ()) -> None:
+        """Sets columns to SQL expressions in the rows that satisfy a condition, at once."""
+
+    def delete(self, relation: str, condition: str, parameters: Sequence[Any] = ()) -> None:
+        """Takes out the rows that satisfy a condition."""
 
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
@@ -41,7 +50,7 @@ class Connection(Protocol):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commits what runs inside it, or rolls all of it back on an error."""
+        """Commits what runs inside it, or rolls all of it back on an error, where the engine can."""
 
     def close(self) -> None:
         """Lets go of the warehouse."""
@@ -70,17 +79,22 @@ def _open(project: Project, read_only: bool) -> Connection:
     adapter = project.credentials.adapter
     if adapter == "duckdb":
         return open_duckdb(project, read_only)
-    if adapter == "postgres":
-        # Imported late: its drivers are an extra.
-        try:
+    # Imported late: their drivers are extras.
+    try:
+        if adapter == "postgres":
             from purchasing_power.warehouse.postgres_connection import open_postgres
-        except ModuleNotFoundError as error:
-            raise PurchasingPowerError(
-                f"The target's adapter is postgres, and {error.name} is not installed: run "
-                "`pip install 'purchasing_power[postgres]'`."
-            ) from error
-        return open_postgres(project, read_only)
+
+            return open_postgres(project, read_only)
+        if adapter == "spark":
+            from purchasing_power.warehouse.spark_connection import open_spark
+
+            return open_spark(project)
+    except ModuleNotFoundError as error:
+        raise PurchasingPowerError(
+            f"The target's adapter is {adapter}, and {error.name} is not installed: run "
+            f"`pip install 'purchasing_power[{adapter}]'`."
+        ) from error
     raise PurchasingPowerError(
-        f"The target's adapter is {adapter}, and this command opens only duckdb and postgres: "
+        f"The target's adapter is {adapter}, and this command opens only duckdb, postgres and spark: "
         "choose such a target with --target."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.project import Project
 
 DEFAULT_BATCH_ROWS = 4096
+# What columns become: by column a SQL expression with its parameters.
+Changes = Mapping[str, tuple[str, Sequence[Any]]]
 
 
 class DuckDBConnection:
@@ -37,9 +39,22 @@ class DuckDBConnection:
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Runs a statement and drops its result, which would block the connection otherwise."""
-        self._connection.execute(sql, list(parameters)).fetchall()
+    def create_schema(self, name: str) -> None:
+        """Makes a schema, unless it is there."""
+        self._execute(f"create schema if not exists {name}")
+
+    def insert(self, relation: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds rows to a table; columns that they do not name are NULL."""
+        for row in rows:
+            self._execute(*insertion(relation, row))
+
+    def update(self, relation: str, changes: Changes, condition: str, parameters: Sequence[Any] = ()) -> None:
+        """Sets columns to SQL expressions in the rows that satisfy a condition, at once."""
+        self._execute(*modification(relation, changes, condition, parameters))
+
+    def delete(self, relation: str, condition: str, parameters: Sequence[Any] = ()) -> None:
+        """Takes out the rows that satisfy a condition."""
+        self._execute(f"delete from {relation} where {condition}", parameters)
 
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
@@ -72,6 +87,25 @@ class DuckDBConnection:
     def close(self) -> None:
         """Lets go of the database file, so that dbt can open it."""
         self._connection.close()
+
+    def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Runs a statement and drops its result, which would block the connection otherwise."""
+        self._connection.execute(sql, list(parameters)).fetchall()
+
+
+def insertion(relation: str, row: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    """Gives the statement that adds a row, and its parameters."""
+    places = ", ".join("?" * len(row))
+    return f"insert into {relation} ({', '.join(row)}) values ({places})", list(row.values())
+
+
+def modification(
+    relation: str, changes: Changes, condition: str, parameters: Sequence[Any]
+) -> tuple[str, list[Any]]:
+    """Gives the statement that changes rows, and its parameters."""
+    assignments = ", ".join(f"{name} = {sql}" for name, (sql, _) in changes.items())
+    given = [value for _, values in changes.values() for value in values]
+    return f"update {relation} set {assignments} where {condition}", [*given, *parameters]
 
 
 def open_duckdb(project: Project, read_only: bool) -> DuckDBConnection:

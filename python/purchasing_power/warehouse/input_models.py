@@ -226,17 +226,18 @@ def register_input_model(project: Project, model: RegisteredInputModel) -> bool:
         )
         if newest == [{"model_version": model.model_version, "sha256": model.sha256}]:
             return False
-        connection.execute(
-            f"insert into {relation} (model_version, kind, onnx, sha256, fitted_before, fitted_at, card) "
-            "values (?, ?, ?, ?, ?, ?, ?)",
+        connection.insert(
+            relation,
             [
-                model.model_version,
-                model.kind,
-                model.onnx,
-                model.sha256,
-                model.fitted_before,
-                model.fitted_at.astimezone(UTC).replace(tzinfo=None),
-                json.dumps(dict(model.card), sort_keys=True),
+                {
+                    "model_version": model.model_version,
+                    "kind": model.kind,
+                    "onnx": model.onnx,
+                    "sha256": model.sha256,
+                    "fitted_before": model.fitted_before,
+                    "fitted_at": model.fitted_at.astimezone(UTC).replace(tzinfo=None),
+                    "card": json.dumps(dict(model.card), sort_keys=True),
+                }
             ],
         )
-        return True
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +15,12 @@ import sqlalchemy
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.warehouse.duckdb_connection import DEFAULT_BATCH_ROWS
+from purchasing_power.warehouse.duckdb_connection import (
+    DEFAULT_BATCH_ROWS,
+    Changes,
+    insertion,
+    modification,
+)
 from purchasing_power.warehouse.project import Project
 
 # What to do about what the server may refuse, by SQLSTATE; the rest speaks for itself.
@@ -66,7 +71,7 @@ class PostgresConnection:
         with self._explained("could not be opened"):
             self._session = engine.connect()
             if read_only:
-                self.execute("set default_transaction_read_only = on")
+                self._execute("set default_transaction_read_only = on")
 
     def query(
         self, sql: str, parameters: Sequence[Any] = (), batch_rows: int = DEFAULT_BATCH_ROWS
@@ -88,11 +93,22 @@ class PostgresConnection:
             for row in rows
         ]
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        """Runs a statement that returns nothing."""
-        with self._explained("could not do what was asked"):
-            self._run(sql, parameters)
-            self._commit()
+    def create_schema(self, name: str) -> None:
+        """Makes a schema, unless it is there."""
+        self._execute(f"create schema if not exists {name}")
+
+    def insert(self, relation: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds rows to a table; columns that they do not name are NULL."""
+        for row in rows:
+            self._execute(*insertion(relation, row))
+
+    def update(self, relation: str, changes: Changes, condition: str, parameters: Sequence[Any] = ()) -> None:
+        """Sets columns to SQL expressions in the rows that satisfy a condition, at once."""
+        self._execute(*modification(relation, changes, condition, parameters))
+
+    def delete(self, relation: str, condition: str, parameters: Sequence[Any] = ()) -> None:
+        """Takes out the rows that satisfy a condition."""
+        self._execute(f"delete from {relation} where {condition}", parameters)
 
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
@@ -175,6 +191,12 @@ class PostgresConnection:
             count: int = cursor.adbc_ingest(table, rows, mode=mode, db_schema_name=schema)
             stream.commit()
         return count
+
+    def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Runs a statement that returns nothing."""
+        with self._explained("could not do what was asked"):
+            self._run(sql, parameters)
+            self._commit()
 
     def _run(self, sql: str, parameters: Sequence[Any]) -> sqlalchemy.CursorResult[Any]:
         if parameters:

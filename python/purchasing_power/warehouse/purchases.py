@@ -42,10 +42,11 @@ def read_purchases(project: Project, *, before: date) -> Purchases:
     with connect(project, read_only=True) as connection:
         steps = require(connection, project, USER_STEPS)
         table = connection.query(
-            f"select user_id, step_on, cast(spend as double precision) as spend from {steps} "
+            f"select user_id, step_on, spend from {steps} "
             "where spend > 0 and step_on < ? order by user_id, step_on",
             [before],
         ).read_all()
     user_id, step_on, spend = (column.combine_chunks() for column in table.columns)
     day = step_on.cast(pa.date32()).cast(pa.int32()).to_numpy()
-    return Purchases(user_id, day, spend.to_numpy())
+    # A decimal on every engine, and each spells double in its own way.
+    return Purchases(user_id, day, spend.cast(pa.float64()).to_numpy())

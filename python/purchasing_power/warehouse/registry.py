@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -190,25 +190,23 @@ class Registry:
                 f"A model {candidate.model_version} is registered already: train again to get a new version, "
                 "or promote the one that is there."
             )
-        self.connection.execute(
-            f"""
-            insert into {self._models} (
-                model_version, status, sha256, encoder_onnx, head_onnx, feature_hash, scaling_version,
-                horizon_days, trained_at, train_cutoff, promoted_at, metrics, card
-            ) values (?, 'candidate', ?, ?, ?, ?, ?, ?, ?, ?, null, ?, ?)
-            """,
+        self.connection.insert(
+            self._models,
             [
-                candidate.model_version,
-                candidate.sha256,
-                candidate.encoder,
-                candidate.head,
-                candidate.feature_hash,
-                candidate.scaling_version,
-                candidate.horizon_days,
-                _naive_utc(candidate.trained_at),
-                candidate.train_cutoff,
-                json.dumps(dict(candidate.metrics)),
-                json.dumps(dict(candidate.card)),
+                {
+                    "model_version": candidate.model_version,
+                    "status": "candidate",
+                    "sha256": candidate.sha256,
+                    "encoder_onnx": candidate.encoder,
+                    "head_onnx": candidate.head,
+                    "feature_hash": candidate.feature_hash,
+                    "scaling_version": candidate.scaling_version,
+                    "horizon_days": candidate.horizon_days,
+                    "trained_at": _naive_utc(candidate.trained_at),
+                    "train_cutoff": candidate.train_cutoff,
+                    "metrics": json.dumps(dict(candidate.metrics)),
+                    "card": json.dumps(dict(candidate.card)),
+                }
             ],
         )
 
@@ -267,19 +265,19 @@ class Registry:
         rows = list(measurements)
         measured_at = _naive_utc(datetime.now(UTC))
         with self.connection.transaction():
-            for dataset, split, method in sorted({(row.dataset, row.split, row.method) for row in rows}):
-                self.connection.execute(
-                    f"delete from {self._metrics} "
-                    "where model_version = ? and dataset = ? and split = ? and method = ?",
-                    [model_version, dataset, split, method],
+            replaced = sorted({(row.dataset, row.split, row.method) for row in rows})
+            if replaced:
+                self.connection.delete(
+                    self._metrics,
+                    "model_version = ? and ("
+                    + " or ".join(["dataset = ? and split = ? and method = ?"] * len(replaced))
+                    + ")",
+                    [model_version, *(value for key in replaced for value in key)],
                 )
-            for row in rows:
-                self.connection.execute(
-                    f"insert into {self._metrics} "
-                    "(model_version, dataset, split, method, metric, value, measured_at) "
-                    "values (?, ?, ?, ?, ?, ?, ?)",
-                    [model_version, row.dataset, row.split, row.method, row.metric, row.value, measured_at],
-                )
+            self.connection.insert(
+                self._metrics,
+                [{"model_version": model_version, **asdict(row), "measured_at": measured_at} for row in rows],
+            )
 
     def metrics(self, model_version: str) -> list[Measurement]:
         """Gives a model's stored figures, in a stable order."""
@@ -311,15 +309,20 @@ class Registry:
     def _make_champion(self, model: RegisteredModel, promoted_at: datetime | None) -> None:
         # One statement: no reader ever sees two champions, or none.
         with self.connection.transaction():
-            self.connection.execute(
-                f"""
-                update {self._models}
-                set
-                    status = case when model_version = ? then 'champion' else 'retired' end,
-                    promoted_at = case when model_version = ? then ? else promoted_at end
-                where model_version = ? or status = 'champion'
-                """,
-                [model.model_version, model.model_version, promoted_at, model.model_version],
+            self.connection.update(
+                self._models,
+                {
+                    "status": (
+                        "case when model_version = ? then 'champion' else 'retired' end",
+                        [model.model_version],
+                    ),
+                    "promoted_at": (
+                        "case when model_version = ? then ? else promoted_at end",
+                        [model.model_version, promoted_at],
+                    ),
+                },
+                "model_version = ? or status = 'champion'",
+                [model.model_version],
             )
 
 
