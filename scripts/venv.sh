@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes or reuses .venv:  sh scripts/venv.sh demo|dev|bench|postgres
+# Makes or reuses .venv:  sh scripts/venv.sh demo|dev|bench|postgres|spark
 #
 # A stamp in .venv holds the hash of the lock that was installed, so a second run costs a moment and
-# a changed lock is installed over the old one. dev holds everything that demo does; bench and postgres come on top.
+# a changed lock is installed over the old one. dev holds everything that demo does; the others come on top.
 set -eu
 
 set_name=$1

@@ -33,19 +33,28 @@
 {% endmacro %}
 
 
-{#- Pre-hook of such a table: takes out the rows that satisfy a condition. -#}
-{% macro cleared(condition) %}
-    {{ return(adapter.dispatch('cleared', 'purchasing_power')(condition)) }}
+{#- Pre-hook of such a table: takes out the rows that satisfy any of some conditions. -#}
+{% macro cleared(conditions) %}
+    {{ return(adapter.dispatch('cleared', 'purchasing_power')(conditions)) }}
 {% endmacro %}
 
-{% macro default__cleared(condition) %}
-    {{ return('delete from ' ~ this ~ ' where ' ~ condition) }}
+{% macro default__cleared(conditions) %}
+    {{ return('delete from ' ~ this ~ ' where ' ~ conditions | join(' or ')) }}
 {% endmacro %}
 
-{% macro spark__cleared(condition) %}
+{#- One at a time: of conditions under an `or` no joins are made, and a long list that is no join is read for each row. -#}
+{% macro postgres__cleared(conditions) %}
+    {%- set statements = [] -%}
+    {%- for condition in conditions -%}
+        {%- do statements.append('delete from ' ~ this ~ ' where ' ~ condition) -%}
+    {%- endfor -%}
+    {{ return(statements | join('; ')) }}
+{% endmacro %}
+
+{% macro spark__cleared(conditions) %}
     {{ return(
         'create or replace temporary view ' ~ purchasing_power.kept_view() ~ ' as select * from ' ~ this
-        ~ ' where not coalesce(' ~ condition ~ ', false)'
+        ~ ' where not coalesce(' ~ conditions | join(' or ') ~ ', false)'
     ) }}
 {% endmacro %}
 

@@ -41,13 +41,14 @@
     and then an engine reads nothing.
 -#}
 {% macro touched_rows(input_name, rows) %}
-    {%- set is_changed = purchasing_power.is_changed() -%}
     select * from {{ rows }}
-    where {{ is_changed }}
+    where {{ purchasing_power.is_changed() }}
     {%- if purchasing_power.has_input(input_name, purchasing_power.input_keys(input_name)[0]) %}
     union all
-    select * from {{ rows }}
-    where {{ purchasing_power.has_touched_key(input_name) }} and not {{ is_changed }}
+    select given.* from {{ rows }} as given
+    where
+        {{ purchasing_power.has_touched_key(input_name) }}
+        and {{ purchasing_power.is_unknown('given.user_id', ref('int_purchasing_power__changed_users')) }}
     {%- endif %}
 {%- endmacro %}
 
@@ -56,6 +57,14 @@
 {% macro is_changed() %}
     {{ return(
         purchasing_power.digest_user('user_id') ~ ' in (select user_id from ' ~ ref('int_purchasing_power__changed_users') ~ ')'
+    ) }}
+{% endmacro %}
+
+
+{#- Condition: a row's user, or its having none, is not in a relation. No `not in`: of that PostgreSQL makes no join. -#}
+{% macro is_unknown(user_id, relation) %}
+    {{ return(
+        'not exists (select 1 from ' ~ relation ~ ' as known where known.user_id = ' ~ purchasing_power.digest_user(user_id) ~ ')'
     ) }}
 {% endmacro %}
 
@@ -84,44 +93,48 @@
 
 {#- Pre-hook of a log's checked rows: takes out what this run reads again, and what nobody gives any more. -#}
 {% macro clear_checked_rows(input_name) %}
-    {%- set condition = purchasing_power.is_changed() -%}
+    {%- set conditions = [purchasing_power.is_changed()] -%}
     {%- if purchasing_power.has_input(input_name, purchasing_power.input_keys(input_name)[0]) -%}
-        {%- set condition = condition ~ ' or ' ~ purchasing_power.has_touched_key(input_name) -%}
+        {%- do conditions.append(purchasing_power.has_touched_key(input_name)) -%}
     {%- endif -%}
-    {{ return(purchasing_power.clear_rows(condition, purchasing_power.digest_user('user_id'))) }}
+    {{ return(purchasing_power.clear_rows(conditions)) }}
 {% endmacro %}
 
 
 {#- Pre-hook of a table that is rebuilt a user at a time. -#}
 {% macro clear_users() %}
-    {{ return(purchasing_power.clear_rows(purchasing_power.is_rebuilt(), 'user_id')) }}
+    {{ return(purchasing_power.clear_rows([purchasing_power.is_rebuilt()])) }}
 {% endmacro %}
 
 
 {#- Pre-hook of the texts' sentiment: what was read anew, and what nobody wrote any more. -#}
 {% macro clear_texts() %}
     {%- set read, reviews = ref('int_purchasing_power__text_sentiment'), ref('stg_purchasing_power__reviews') -%}
-    {{ return(purchasing_power.cleared(
-        'text_md5 in (select text_md5 from ' ~ read ~ ') or text_md5 not in (select md5(review_text) from ' ~ reviews
-        ~ ' where review_text is not null and rating is null)'
-    ) if purchasing_power.is_later_run() else '') }}
+    {{ return(purchasing_power.cleared([
+        'text_md5 in (select text_md5 from ' ~ read ~ ')',
+        'not exists (select 1 from ' ~ reviews ~ ' as known where known.rating is null and md5(known.review_text) = '
+        ~ this.identifier ~ '.text_md5)',
+    ]) if purchasing_power.is_later_run() else '') }}
 {% endmacro %}
 
 
 {#- Pre-hook of the states: those that moved, and those of users whose steps are gone. -#}
 {% macro clear_states() %}
     {%- set moved, steps = ref('int_purchasing_power__state_updates'), ref('purchasing_power__user_steps') -%}
-    {{ return(purchasing_power.cleared(
-        'user_id in (select user_id from ' ~ moved ~ ') or user_id not in (select user_id from ' ~ steps ~ ')'
-    ) if purchasing_power.is_later_run() else '') }}
+    {{ return(purchasing_power.cleared([
+        'user_id in (select user_id from ' ~ moved ~ ')',
+        purchasing_power.is_unknown(this.identifier ~ '.user_id', steps),
+    ]) if purchasing_power.is_later_run() else '') }}
 {% endmacro %}
 
 
-{#- The condition comes with its refs made: dbt looks for them before it knows whether the run is a later one. -#}
-{% macro clear_rows(condition, user_id) %}
+{#- The conditions come with their refs made: dbt looks for them before it knows whether the run is a later one. -#}
+{% macro clear_rows(conditions) %}
     {%- set digests, changed_users = ref('int_purchasing_power__input_digests'), ref('int_purchasing_power__changed_users') -%}
     {%- if purchasing_power.is_later_run() -%}
-        {{ return(purchasing_power.cleared(condition ~ ' or ' ~ user_id ~ ' not in (select user_id from ' ~ digests ~ ')')) }}
+        {{ return(purchasing_power.cleared(
+            conditions + [purchasing_power.is_unknown(this.identifier ~ '.user_id', digests)]
+        )) }}
     {%- elif execute -%}
         {{ purchasing_power.require_everybody(digests, changed_users) }}
     {%- endif -%}

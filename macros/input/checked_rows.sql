@@ -17,7 +17,7 @@
 with
 
 {# Three read it. All rows of a large log do not fit into memory, those of a day do. -#}
-given_rows as {{ '' if purchasing_power.is_later_run() else purchasing_power.inlined() }} (
+given_rows as {{ '' if purchasing_power.is_later_run() else purchasing_power.hint_for_a_log() }} (
 
     {{ purchasing_power.touched_rows(input_name, rows or ref('purchasing_power__' ~ input_name)) if purchasing_power.is_later_run()
         else 'select * from ' ~ (rows or ref('purchasing_power__' ~ input_name)) }}
@@ -42,7 +42,7 @@ as_of as (
 ),
 
 {% endif -%}
-judged as {{ purchasing_power.inlined() }} (
+judged as {{ purchasing_power.hint_for_a_log() }} (
 
     select
         input_rows.*,
@@ -80,14 +80,16 @@ repeated_keys as (
 
 ),
 
-marked as {{ purchasing_power.inlined() }} (
+marked as {{ purchasing_power.hint_for_a_log() }} (
 
+    -- a join: not every engine looks up what a select list asks to be in a long list
     select
-        *,
-        refusal_reason is null
-        and {{ keys[0] }} is not null
-        and {{ key_hash }} in (select repeated_keys.key_hash from repeated_keys) as is_repeated
+        judged.*,
+        judged.refusal_reason is null
+        and judged.{{ keys[0] }} is not null
+        and repeated_keys.key_hash is not null as is_repeated
     from judged
+    left join repeated_keys on {{ key_hash }} = repeated_keys.key_hash
 
 ),
 

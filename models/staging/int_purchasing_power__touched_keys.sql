@@ -42,12 +42,12 @@ found as (
         '{{ log.name }}' as relation,
         mapping_position,
         {{ log.key }} as row_key
-    from {{ log.checked }}
+    from {{ log.checked }} as checked
     where
         (mapping_position, {{ log.key }}) in (
             select changed.mapping_position, changed.{{ log.key }} from keys_of_changed_{{ log.name }} as changed
         )
-        and not {{ purchasing_power.is_changed() }}
+        and {{ purchasing_power.is_unknown('checked.user_id', ref('int_purchasing_power__changed_users')) }}
     union all
     {% endfor -%}
     select

@@ -1,8 +1,8 @@
 """What the package's dbt Python models run: they bring relations, the scoring core does the rest.
 
 dbt gives a Python model its upstream models as the engine's own relations. Only two things are asked of one
-here: to be read as a stream of Arrow batches, and to be ordered; so nothing is imported from the engine. Spark
-takes the core to the rows instead: `spark_models` has the same functions of DataFrames, and the calls go there.
+here: to be read as a stream of Arrow batches, and to be ordered; so nothing is imported from the engine.
+Spark takes the core to the rows instead: `spark_models` has the same functions, of DataFrames.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Relation(Protocol):
 
 
 def _or_on_spark(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes a function of relations, given by name, serve Spark's too: what it returns then is a DataFrame."""
+    """Makes a function of relations, given by name, serve Spark's too, of which it returns a DataFrame."""
 
     @wraps(run)
     def on_its_engine(**given: Any) -> Any:

@@ -12,6 +12,8 @@ from compiled_features import Compile, CompiledFeatures
 from feature_variables import LATER_RUNS, VARIABLES
 from filelock import FileLock
 from shop import FEATURES, SCORING, TINY_TRAINING, Shop
+from simulated_shop import SimulatedShop
+from twin_shop import DAYS, DUCKDB, HORIZON, USERS, TwinShop
 
 from purchasing_power.warehouse.connection import Connection, connect
 
@@ -54,6 +56,29 @@ def scored_shop(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Sho
         if not made.exists():
             made.write_text(str(_scored_shop(tmp_path_factory.mktemp("shop")).folder))
     return Shop(Path(made.read_text())).copy(tmp_path_factory.mktemp("own") / "shop")
+
+
+@pytest.fixture(scope="session")
+def simulated_twin(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
+    """The dirty shop that two engines build; of one seed, so that each worker makes the same."""
+    folder = tmp_path_factory.mktemp("simulated")
+    return SimulatedShop.make(folder, USERS, DAYS, horizon_days=HORIZON, dirt=0.3, seed=6)
+
+
+@pytest.fixture(scope="session")
+def trained_warehouse(
+    tmp_path_factory: pytest.TempPathFactory, simulated_twin: SimulatedShop, worker_id: str
+) -> Path:
+    """The DuckDB file of that shop, up to scores; as `scored_shop` made by one worker."""
+    base = tmp_path_factory.getbasetemp()
+    made = (base if worker_id == "master" else base.parent) / "trained_warehouse"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            raw = f"{simulated_twin.folder}/*.parquet"
+            twins = TwinShop.make(tmp_path_factory.mktemp("trained"), simulated_twin, DUCKDB, {}, raw=raw)
+            twins.build_duckdb()
+            made.write_text(str(twins.folder / "warehouse.duckdb"))
+    return Path(made.read_text())
 
 
 def _scored_shop(folder: Path) -> Shop:

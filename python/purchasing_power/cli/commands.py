@@ -197,7 +197,7 @@ def demo(
         typer.Option(help="Folder of the demo's dbt project; `demo/` of this checkout if not given."),
     ] = None,
     engine: Annotated[
-        Literal["duckdb", "postgres"],
+        Literal["duckdb", "postgres", "spark"],
         typer.Option(help="Warehouse to build in; a PostgreSQL server is started for it."),
     ] = "duckdb",
 ) -> None:

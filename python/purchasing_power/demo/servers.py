@@ -11,9 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from purchasing_power.errors import PurchasingPowerError
 
-ENGINES = ("duckdb", "postgres")
-# Where the demo's profile finds the server.
+ENGINES = ("duckdb", "postgres", "spark")
+# Where the demo's profile finds the server, and Spark its tables.
 HOST_VARIABLE = "PURCHASING_POWER_DEMO_HOST"
+SPARK_VARIABLE = "PURCHASING_POWER_DEMO_SPARK"
 
 
 @contextmanager
@@ -27,6 +28,9 @@ def serving(engine: str, folder: Path) -> Iterator[None]:
     Raises:
         PurchasingPowerError: the server is not installed or does not start.
     """
+    if engine == "spark":
+        # Each command has a session of its own; what they share are files.
+        os.environ[SPARK_VARIABLE] = str(folder / "spark")
     if engine != "postgres":
         yield
         return

@@ -166,7 +166,10 @@ def _money(amount: float, settings: FeatureSettings) -> str:
 def _place(project: Project) -> str:
     if project.credentials.adapter == "duckdb":
         return str(project.project_dir / str(project.credentials.raw.path))
-    return f"{project.project_dir / project.credentials.adapter}, a server's folder; it stops with the demo"
+    folder = project.project_dir / project.credentials.adapter
+    if project.credentials.adapter == "postgres":
+        return f"{folder}, a server's folder; it stops with the demo"
+    return f"{folder}, with the metastore that knows them"
 
 
 def _relative(project: Project) -> str:

@@ -69,7 +69,7 @@ def _inputs(out: Path) -> dict[str, Any]:
             event_id="event_id",
             session_id="session_id",
             user_id="customer_id",
-            occurred_at='"at"',
+            occurred_at="input.at",
             event_type="kind",
             product_id="product_id",
             duration_seconds="seconds",

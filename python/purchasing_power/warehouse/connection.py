@@ -27,6 +27,9 @@ class Connection(Protocol):
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Gives all rows of a small query, each as a dict by column."""
 
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Runs a statement that returns nothing."""
+
     def create_schema(self, name: str) -> None:
         """Makes a schema, unless it is there."""
 

@@ -41,20 +41,20 @@ class DuckDBConnection:
 
     def create_schema(self, name: str) -> None:
         """Makes a schema, unless it is there."""
-        self._execute(f"create schema if not exists {name}")
+        self.execute(f"create schema if not exists {name}")
 
     def insert(self, relation: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Adds rows to a table; columns that they do not name are NULL."""
         for row in rows:
-            self._execute(*insertion(relation, row))
+            self.execute(*insertion(relation, row))
 
     def update(self, relation: str, changes: Changes, condition: str, parameters: Sequence[Any] = ()) -> None:
         """Sets columns to SQL expressions in the rows that satisfy a condition, at once."""
-        self._execute(*modification(relation, changes, condition, parameters))
+        self.execute(*modification(relation, changes, condition, parameters))
 
     def delete(self, relation: str, condition: str, parameters: Sequence[Any] = ()) -> None:
         """Takes out the rows that satisfy a condition."""
-        self._execute(f"delete from {relation} where {condition}", parameters)
+        self.execute(f"delete from {relation} where {condition}", parameters)
 
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
@@ -88,7 +88,7 @@ class DuckDBConnection:
         """Lets go of the database file, so that dbt can open it."""
         self._connection.close()
 
-    def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Runs a statement and drops its result, which would block the connection otherwise."""
         self._connection.execute(sql, list(parameters)).fetchall()
 

@@ -71,7 +71,7 @@ class PostgresConnection:
         with self._explained("could not be opened"):
             self._session = engine.connect()
             if read_only:
-                self._execute("set default_transaction_read_only = on")
+                self.execute("set default_transaction_read_only = on")
 
     def query(
         self, sql: str, parameters: Sequence[Any] = (), batch_rows: int = DEFAULT_BATCH_ROWS
@@ -95,20 +95,20 @@ class PostgresConnection:
 
     def create_schema(self, name: str) -> None:
         """Makes a schema, unless it is there."""
-        self._execute(f"create schema if not exists {name}")
+        self.execute(f"create schema if not exists {name}")
 
     def insert(self, relation: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Adds rows to a table; columns that they do not name are NULL."""
         for row in rows:
-            self._execute(*insertion(relation, row))
+            self.execute(*insertion(relation, row))
 
     def update(self, relation: str, changes: Changes, condition: str, parameters: Sequence[Any] = ()) -> None:
         """Sets columns to SQL expressions in the rows that satisfy a condition, at once."""
-        self._execute(*modification(relation, changes, condition, parameters))
+        self.execute(*modification(relation, changes, condition, parameters))
 
     def delete(self, relation: str, condition: str, parameters: Sequence[Any] = ()) -> None:
         """Takes out the rows that satisfy a condition."""
-        self._execute(f"delete from {relation} where {condition}", parameters)
+        self.execute(f"delete from {relation} where {condition}", parameters)
 
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
@@ -192,7 +192,7 @@ class PostgresConnection:
             stream.commit()
         return count
 
-    def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Runs a statement that returns nothing."""
         with self._explained("could not do what was asked"):
             self._run(sql, parameters)

@@ -1,4 +1,4 @@
-"""A Spark session, as dbt's `method: session` opens it: classic, or over Spark Connect where SPARK_REMOTE says so."""
+"""A Spark session, as dbt's `method: session` opens it: classic, or over Spark Connect by SPARK_REMOTE."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dbt_spark_session import explained, open_session, prepare_environment
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from dbt_spark_session import explained, open_session, prepare_environment
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.duckdb_connection import DEFAULT_BATCH_ROWS, Changes
 from purchasing_power.warehouse.project import Project
@@ -44,9 +44,14 @@ class SparkConnection:
             rows: list[dict[str, Any]] = self.query(sql, parameters).read_all().to_pylist()
         return rows
 
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Runs a statement that returns nothing."""
+        with _explained("could not do what was asked"):
+            self._session.sql(_with_literals(sql, parameters)).collect()
+
     def create_schema(self, name: str) -> None:
         """Makes a schema, unless it is there."""
-        self._run(f"create schema if not exists {name}")
+        self.execute(f"create schema if not exists {name}")
 
     def insert(self, relation: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Adds rows to a table; columns that they do not name are NULL."""
@@ -108,14 +113,10 @@ class SparkConnection:
 
     def _rewrite(self, relation: str, query: str) -> None:
         beside = f"{relation}__next"
-        self._run(f"drop table if exists {beside}")
-        self._run(f"create table {beside} using parquet as {query}")
-        self._run(f"drop table {relation}")
-        self._run(f"alter table {beside} rename to {relation}")
-
-    def _run(self, sql: str) -> None:
-        with _explained("could not do what was asked"):
-            self._session.sql(sql).collect()
+        self.execute(f"drop table if exists {beside}")
+        self.execute(f"create table {beside} using parquet as {query}")
+        self.execute(f"drop table {relation}")
+        self.execute(f"alter table {beside} rename to {relation}")
 
 
 def open_spark(project: Project) -> SparkConnection:

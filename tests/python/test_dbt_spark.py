@@ -1,0 +1,117 @@
+"""One dirty shop in DuckDB and on Spark: the same features, the same scores, from a real session."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from simulated_shop import SimulatedShop
+from twin_shop import (
+    COMPARED,
+    DUCKDB,
+    FEATURE_TABLES,
+    Frames,
+    TwinShop,
+    assert_same,
+    assert_same_scores,
+    days_of,
+    raw_tables,
+)
+
+pytestmark = pytest.mark.dbt
+
+SPARK = "spark"
+
+
+@pytest.fixture(scope="module")
+def raw(simulated_twin: SimulatedShop) -> dict[str, pa.Table]:
+    return raw_tables(simulated_twin)
+
+
+@pytest.fixture(scope="module")
+def twins(
+    tmp_path_factory: pytest.TempPathFactory,
+    simulated_twin: SimulatedShop,
+    raw: dict[str, pa.Table],
+    trained_warehouse: Path,
+) -> TwinShop:
+    """DuckDB built up to scores, Spark up to features, with the model that was trained on DuckDB."""
+    pytest.importorskip("pyspark")
+    folder = tmp_path_factory.mktemp("twins")
+    write(raw, folder / "raw")
+    output = {
+        "method": "session",
+        "host": "localhost",
+        "server_side_parameters": {
+            "spark.master": "local[2]",
+            "spark.driver.memory": "2g",
+            "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder}/derby",
+            "spark.sql.warehouse.dir": f"{folder}/warehouse",
+            "spark.sql.session.timeZone": "UTC",
+            "spark.sql.shuffle.partitions": "2",
+            "spark.log.level": "ERROR",
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+        },
+    }
+    twins = TwinShop.make(folder, simulated_twin, SPARK, output, raw=f"{folder}/raw/*.parquet")
+    shutil.copy(trained_warehouse, folder)
+    # Only what can be copied to: everything is built, and tested, when the champion is there.
+    twins.must_all([(None, None, ["run", "--selector", "purchasing_power_features"])])
+    twins.take_over_champion()
+    return twins
+
+
+@pytest.fixture(scope="module")
+def said(twins: TwinShop) -> str:
+    """What dbt says of everything that the package has, its unit and data tests included."""
+    return twins.must_all([(None, None, ["build"])])
+
+
+@pytest.fixture(scope="module")
+def built(twins: TwinShop, said: str) -> dict[str, Frames]:
+    return twins.frames_of_both()
+
+
+def test_all_unit_and_data_tests_run_and_pass(said: str) -> None:
+    counts = re.search(r"PASS=(\d+) WARN=0 ERROR=0 SKIP=0", said)
+    assert counts is not None, said
+    assert int(counts[1]) > 200
+
+
+@pytest.mark.parametrize("table", FEATURE_TABLES)
+def test_features_are_the_same(built: dict[str, Frames], table: str) -> None:
+    assert_same(built[DUCKDB][table], built[SPARK][table], FEATURE_TABLES[table], relative=1e-6)
+    assert len(built[SPARK][table]) > 100
+
+
+def test_scores_are_the_same(built: dict[str, Frames]) -> None:
+    scores = built[SPARK]["purchasing_power__scores"]
+    assert_same_scores(built[DUCKDB]["purchasing_power__scores"], scores)
+    assert len(scores) == len(built[SPARK]["purchasing_power__users"])
+
+
+def test_daily_runs_equal_a_full_refresh(
+    twins: TwinShop, built: dict[str, Frames], raw: dict[str, pa.Table], tmp_path: Path
+) -> None:
+    last = date.fromisoformat(built[SPARK]["purchasing_power__scores"]["as_of_date"][0])
+    days = days_of(raw, last)
+    for as_of, tables in days:
+        write(tables, tmp_path / str(as_of))
+    twins.must_all([(tmp_path / str(as_of), as_of, ["run"]) for as_of, _ in days])
+    daily = twins.frames(SPARK, list(COMPARED))
+    twins.must_all([(None, last, ["run", "--full-refresh"])])
+    full = twins.frames(SPARK, list(COMPARED))
+    for table, keys in COMPARED.items():
+        assert_same(daily[table], full[table], keys, relative=1e-5, absolute=1e-5)
+
+
+def write(tables: dict[str, pa.Table], folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, table in tables.items():
+        pq.write_table(table, folder / f"{name}.parquet")

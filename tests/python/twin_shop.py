@@ -1,0 +1,215 @@
+"""One dirty shop that two engines build: the same raw files, the same project, a target for each."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import yaml
+from shop import FEATURES, PACKAGE, SCORING, TINY_TRAINING, Outcome
+from simulated_shop import SimulatedShop
+
+from purchasing_power.simulator.tables import TABLES
+from purchasing_power.warehouse.connection import connect
+from purchasing_power.warehouse.project import Project
+
+USERS, DAYS, HORIZON = 150, 200, 28
+FEATURE_TABLES = {
+    "purchasing_power__users": ["user_id"],
+    "purchasing_power__user_steps": ["user_id", "step_index"],
+    "purchasing_power__anchors": ["user_id", "anchor_on"],
+    "purchasing_power__rejected_rows": [],
+    "int_purchasing_power__running_totals": ["user_id", "step_index"],
+}
+SCORE_TABLES = {"purchasing_power__user_states": ["user_id"], "purchasing_power__scores": ["user_id"]}
+COMPARED = FEATURE_TABLES | SCORE_TABLES
+Frames: TypeAlias = dict[str, pd.DataFrame]
+# What is the engine's own, or says when something was done.
+NOT_COMPARED = {"digest", "step_digest", "consumed_digest", "raw_values", "scored_at", "fitted_at"}
+DUCKDB = "duckdb"
+# Several dbt runs in one process: a session that each of them starts anew would take longer than they do.
+_IN_ONE_PROCESS = """
+import json, shutil, sys
+from dbt.cli.main import dbtRunner
+for step in json.loads(sys.argv[1]):
+    if step["raw"]:
+        shutil.copytree(step["raw"], "raw", dirs_exist_ok=True)
+    if not dbtRunner().invoke(step["arguments"]).success:
+        sys.exit(1)
+"""
+
+
+@dataclass(frozen=True)
+class TwinShop:
+    """A dbt project with a target for DuckDB and one for another engine."""
+
+    folder: Path
+    engine: str
+
+    @classmethod
+    def make(
+        cls, folder: Path, simulated: SimulatedShop, engine: str, output: Mapping[str, Any], *, raw: str
+    ) -> TwinShop:
+        """Writes the project.
+
+        Args:
+            folder: where to.
+            simulated: the shop.
+            engine: the other engine, by the name of its dbt adapter.
+            output: its target in the profile.
+            raw: the tables that are mapped; `*` stands for the name that the simulator gives them.
+        """
+        written = (simulated.folder / "purchasing_power_vars.yml").read_text()
+        variables = re.sub(
+            r"relation: .*?(\w+)\.parquet", lambda found: f"relation: {raw.replace('*', found[1])}", written
+        )
+        (folder / "dbt_project.yml").write_text(
+            "name: twins\nversion: 0.1.0\nconfig-version: 2\nprofile: twins\n" + variables
+        )
+        (folder / "packages.yml").write_text(f"packages:\n  - local: {PACKAGE}\n")
+        (folder / "selectors.yml").write_text((PACKAGE / "selectors.yml").read_text())
+        outputs = {
+            engine: {"type": engine, "schema": "shop", "threads": 2, **output},
+            DUCKDB: {"type": "duckdb", "path": "warehouse.duckdb", "threads": 2},
+        }
+        (folder / "profiles.yml").write_text(
+            yaml.safe_dump({"twins": {"target": DUCKDB, "outputs": outputs}})
+        )
+        twins = cls(folder, engine)
+        twins.must(DUCKDB, "deps")
+        return twins
+
+    def run(self, engine: str, *arguments: str, as_of: date | None = None) -> Outcome:
+        """Runs dbt, or purchasing-power where the first argument is that."""
+        module, *given = arguments if arguments[0] == "purchasing_power" else ("dbt.cli.main", *arguments)
+        return self._python("-m", module, *given, *_common(engine, as_of))
+
+    def must(self, engine: str, *arguments: str, as_of: date | None = None) -> str:
+        """Runs what has to succeed, and gives what it said."""
+        outcome = self.run(engine, *arguments, as_of=as_of)
+        assert outcome.returncode == 0, outcome.output
+        return outcome.output
+
+    def must_all(self, steps: Sequence[tuple[Path | None, date | None, Sequence[str]]]) -> str:
+        """Runs dbt on the other engine several times in one process, before each perhaps with new raw files."""
+        given = [
+            {"raw": raw and str(raw), "arguments": [*arguments, *_common(self.engine, as_of)]}
+            for raw, as_of, arguments in steps
+        ]
+        outcome = self._python("-c", _IN_ONE_PROCESS, json.dumps(given))
+        assert outcome.returncode == 0, outcome.output
+        return outcome.output
+
+    def build_duckdb(self) -> None:
+        """Builds DuckDB up to scores, with all models that the shop's data call for."""
+        self.must(DUCKDB, *FEATURES)
+        self.must(DUCKDB, "purchasing_power", "prepare")
+        self.must(DUCKDB, *FEATURES)
+        self.must(DUCKDB, "purchasing_power", *TINY_TRAINING)
+        self.must(DUCKDB, *SCORING)
+
+    def take_over_champion(self) -> None:
+        """Copies the champion from DuckDB to the other engine, and promotes it there."""
+        (champion,) = self.frame(DUCKDB, "purchasing_power__models")["model_version"]
+        copied = ("purchasing_power", "models", "copy", champion, "--from-target", DUCKDB)
+        self.must(self.engine, *copied)
+        self.must(self.engine, "purchasing_power", "models", "promote", champion)
+
+    def project(self, engine: str) -> Project:
+        return Project.find(self.folder, target=engine)
+
+    def load(self, engine: str, tables: Mapping[str, pa.Table]) -> None:
+        """Puts raw tables in the place of those that are there."""
+        with connect(self.project(engine)) as connection:
+            connection.create_schema("raw")
+            for name, table in tables.items():
+                connection.load(f"raw.{name}", table.to_reader())
+
+    def frame(self, engine: str, table: str) -> pd.DataFrame:
+        """Gives a table; see `frames`."""
+        return self.frames(engine, [table])[table]
+
+    def frames_of_both(self) -> dict[str, Frames]:
+        """Gives features and scores, by engine."""
+        return {engine: self.frames(engine, list(COMPARED)) for engine in (DUCKDB, self.engine)}
+
+    def frames(self, engine: str, tables: Sequence[str]) -> Frames:
+        """Gives tables: numbers as floats, times and dates as text."""
+        project = self.project(engine)
+        project.relation_names()
+        with connect(project, read_only=True) as connection:
+            return {
+                table: _plain(pd.DataFrame(connection.fetch(f"select * from {project.relation(table)}")))
+                for table in tables
+            }
+
+    def _python(self, *arguments: str) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=self.folder, capture_output=True, text=True, check=False
+        )
+        return Outcome(done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr))
+
+
+def days_of(raw: Mapping[str, pa.Table], last: date) -> list[tuple[date, dict[str, pa.Table]]]:
+    """Gives what the shop's files say on each of five days: their date, and the tables that differ."""
+    days = []
+    for days_before in range(4, -1, -1):
+        # Some orders are late by a day, some are taken back, and the shop corrects its prices on the way.
+        late, gone = (days_before + 1) % 3, 41 + days_before
+        orders, events, products = raw["orders"], raw["events"], raw["products"]
+        rows = pa.concat_tables([orders.slice(0, gone), orders.slice(gone + 5)])
+        dearer = pc.multiply(products["price"], 1 + (days_before + 1) / 100)
+        tables = {"orders": rows.slice(late * 10), "events": events.slice(late * 20), "products": products}
+        if days_before < 2:
+            tables["products"] = products.set_column(products.column_names.index("price"), "price", dearer)
+        days.append((last - timedelta(days=days_before), tables))
+    return days
+
+
+def raw_tables(simulated: SimulatedShop) -> dict[str, pa.Table]:
+    return {name: pq.read_table(simulated.folder / f"{name}.parquet") for name in TABLES}
+
+
+def assert_same(
+    one: pd.DataFrame, other: pd.DataFrame, keys: list[str], *, relative: float, absolute: float = 1e-9
+) -> None:
+    """Asserts that two tables are the same: keys and texts exactly, numbers within a tolerance."""
+    order = keys or list(one)
+    one, other = (
+        frame.sort_values(order, ignore_index=True).reindex(columns=one.columns) for frame in (one, other)
+    )
+    pd.testing.assert_frame_equal(one, other, check_exact=False, rtol=relative, atol=absolute)
+
+
+def assert_same_scores(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    """Asserts that scores are the same within 1e-4; of money, where it is little, within a tenth of a cent."""
+    money = ["user_id", *[name for name in one if re.match("spend_|expected_spend", name)]]
+    rest = [name for name in one if name not in money[1:]]
+    assert_same(one[money], other[money], ["user_id"], relative=1e-4, absolute=1e-3)
+    assert_same(one[rest], other[rest], ["user_id"], relative=1e-4, absolute=1e-4)
+    assert one["purchasing_power_tier"].nunique() > 1
+
+
+def _common(engine: str, as_of: date | None) -> list[str]:
+    extra = [] if as_of is None else ["--vars", f"{{purchasing_power__as_of_date: {as_of}}}"]
+    return ["--target", engine, *extra]
+
+
+def _plain(rows: pd.DataFrame) -> pd.DataFrame:
+    frame = rows.drop(columns=[name for name in rows if name in NOT_COMPARED])
+    for name in frame:
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        is_text = numbers.isna() & frame[name].notna()
+        frame[name] = frame[name].map(str) if is_text.any() else numbers.astype(float)
+    return frame
