@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -108,8 +109,14 @@ class SparkConnection:
         yield
 
     def close(self) -> None:
-        """Ends the session, whose metastore may let nobody else in."""
+        """Ends the session, and its Java process, which would let nobody else into an embedded metastore."""
         self._session.stop()
+        gateway = SparkContext._gateway
+        if gateway is not None:
+            gateway.shutdown()
+            gateway.proc.stdin.close()
+            gateway.proc.wait()
+            SparkContext._gateway = SparkContext._jvm = None
 
     def _rewrite(self, relation: str, query: str) -> None:
         beside = f"{relation}__next"
