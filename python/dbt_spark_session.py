@@ -194,5 +194,5 @@ def explained(error: Exception) -> str:
 
 def _last_error(text: str) -> str:
     """Gives what the last error in a traceback says, a worker's own within what the JVM says of it."""
-    raised = re.findall(r"^(?:[\w.]+\.)?\w*(?:Error|Exception): (.+)$", text, re.MULTILINE)
+    raised = re.findall(r"^(?:: )?(?:[\w.]+\.)?\w*(?:Error|Exception): (.+)$", text, re.MULTILINE)
     return " ".join((raised[-1] if raised else text.split("\n\n")[0]).split())

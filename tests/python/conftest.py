@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from built_project import BuiltProject, build_tables
 from compiled_features import Compile, CompiledFeatures
@@ -15,6 +17,7 @@ from shop import FEATURES, SCORING, TINY_TRAINING, Shop
 from simulated_shop import SimulatedShop
 from twin_shop import DAYS, DUCKDB, HORIZON, USERS, TwinShop
 
+from purchasing_power.simulator.tables import TABLES
 from purchasing_power.warehouse.connection import Connection, connect
 
 
@@ -63,6 +66,12 @@ def simulated_twin(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
     """The dirty shop that two engines build; of one seed, so that each worker makes the same."""
     folder = tmp_path_factory.mktemp("simulated")
     return SimulatedShop.make(folder, USERS, DAYS, horizon_days=HORIZON, dirt=0.3, seed=6)
+
+
+@pytest.fixture(scope="session")
+def raw_twin(simulated_twin: SimulatedShop) -> dict[str, pa.Table]:
+    """Its raw tables."""
+    return {name: pq.read_table(simulated_twin.folder / f"{name}.parquet") for name in TABLES}
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,6 @@ from twin_shop import (
     assert_same,
     assert_same_scores,
     days_of,
-    raw_tables,
 )
 
 pytestmark = pytest.mark.dbt
@@ -46,15 +45,10 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def raw(simulated_twin: SimulatedShop) -> dict[str, pa.Table]:
-    return raw_tables(simulated_twin)
-
-
-@pytest.fixture(scope="module")
 def twins(
     tmp_path_factory: pytest.TempPathFactory,
     simulated_twin: SimulatedShop,
-    raw: dict[str, pa.Table],
+    raw_twin: dict[str, pa.Table],
     trained_warehouse: Path,
     host: str,
 ) -> TwinShop:
@@ -62,7 +56,7 @@ def twins(
     output = {"host": host, "port": 5432, "user": "postgres", "password": "secret", "dbname": "postgres"}
     twins = TwinShop.make(tmp_path_factory.mktemp("twins"), simulated_twin, POSTGRES, output, raw="raw.*")
     shutil.copy(trained_warehouse, twins.folder)
-    twins.load(POSTGRES, raw)
+    twins.load(POSTGRES, raw_twin)
     twins.must(POSTGRES, *FEATURES)
     twins.take_over_champion()
     twins.must(POSTGRES, *RUN)
@@ -92,10 +86,10 @@ def test_scores_are_the_same(built: dict[str, Frames]) -> None:
 
 
 def test_daily_runs_equal_a_full_refresh(
-    twins: TwinShop, built: dict[str, Frames], raw: dict[str, pa.Table]
+    twins: TwinShop, built: dict[str, Frames], raw_twin: dict[str, pa.Table]
 ) -> None:
     last = date.fromisoformat(built[POSTGRES]["purchasing_power__scores"]["as_of_date"][0])
-    for as_of, tables in days_of(raw, last):
+    for as_of, tables in days_of(raw_twin, last):
         twins.load(POSTGRES, tables)
         twins.must(POSTGRES, *RUN, as_of=as_of)
     daily = twins.frames(POSTGRES, list(COMPARED))

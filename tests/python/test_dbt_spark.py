@@ -20,7 +20,6 @@ from twin_shop import (
     assert_same,
     assert_same_scores,
     days_of,
-    raw_tables,
 )
 
 pytestmark = pytest.mark.dbt
@@ -29,21 +28,16 @@ SPARK = "spark"
 
 
 @pytest.fixture(scope="module")
-def raw(simulated_twin: SimulatedShop) -> dict[str, pa.Table]:
-    return raw_tables(simulated_twin)
-
-
-@pytest.fixture(scope="module")
 def twins(
     tmp_path_factory: pytest.TempPathFactory,
     simulated_twin: SimulatedShop,
-    raw: dict[str, pa.Table],
+    raw_twin: dict[str, pa.Table],
     trained_warehouse: Path,
 ) -> TwinShop:
     """DuckDB built up to scores, Spark up to features, with the model that was trained on DuckDB."""
     pytest.importorskip("pyspark")
     folder = tmp_path_factory.mktemp("twins")
-    write(raw, folder / "raw")
+    write(raw_twin, folder / "raw")
     output = {
         "method": "session",
         "host": "localhost",
@@ -97,10 +91,10 @@ def test_scores_are_the_same(built: dict[str, Frames]) -> None:
 
 
 def test_daily_runs_equal_a_full_refresh(
-    twins: TwinShop, built: dict[str, Frames], raw: dict[str, pa.Table], tmp_path: Path
+    twins: TwinShop, built: dict[str, Frames], raw_twin: dict[str, pa.Table], tmp_path: Path
 ) -> None:
     last = date.fromisoformat(built[SPARK]["purchasing_power__scores"]["as_of_date"][0])
-    days = days_of(raw, last)
+    days = days_of(raw_twin, last)
     for as_of, tables in days:
         write(tables, tmp_path / str(as_of))
     twins.must_all([(tmp_path / str(as_of), as_of, ["run"]) for as_of, _ in days])

@@ -15,12 +15,10 @@ from typing import Any, TypeAlias
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import yaml
 from shop import FEATURES, PACKAGE, SCORING, TINY_TRAINING, Outcome
 from simulated_shop import SimulatedShop
 
-from purchasing_power.simulator.tables import TABLES
 from purchasing_power.warehouse.connection import connect
 from purchasing_power.warehouse.project import Project
 
@@ -175,10 +173,6 @@ def days_of(raw: Mapping[str, pa.Table], last: date) -> list[tuple[date, dict[st
             tables["products"] = products.set_column(products.column_names.index("price"), "price", dearer)
         days.append((last - timedelta(days=days_before), tables))
     return days
-
-
-def raw_tables(simulated: SimulatedShop) -> dict[str, pa.Table]:
-    return {name: pq.read_table(simulated.folder / f"{name}.parquet") for name in TABLES}
 
 
 def assert_same(

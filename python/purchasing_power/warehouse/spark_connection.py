@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from py4j.protocol import Py4JError
 from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -97,7 +98,10 @@ class SparkConnection:
         """Makes a table, new or in the place of another, of a stream of Arrow batches."""
         with tempfile.TemporaryDirectory() as folder, _explained("could not be written to"):
             file = Path(folder) / "rows.parquet"
-            with pq.ParquetWriter(file, rows.schema) as writer:
+            # Spark reads no nanoseconds.
+            with pq.ParquetWriter(
+                file, rows.schema, coerce_timestamps="us", allow_truncated_timestamps=True
+            ) as writer:
                 for batch in rows:
                     writer.write_batch(batch)
             frame = self._session.read.parquet(str(file))
@@ -148,7 +152,7 @@ def _explained(what: str) -> Iterator[None]:
     """Turns an error of Spark's into one sentence."""
     try:
         yield
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         raise PurchasingPowerError(f"The Spark session {what}: {explained(error)}") from error
 
 
