@@ -58,12 +58,16 @@ def show_summary(
         reporter.say(f"  {project.relation(name)}: {what}")
     reporter.say(f"  in {_place(project)}; the exported model lies in {project.project_dir / 'onnx'}")
     reporter.heading("What to run next")
-    shown = _relative(project)
-    reporter.say(f"  .venv/bin/purchasing-power models list --project-dir {shown}")
-    reporter.say(
-        f"  .venv/bin/purchasing-power init --project-dir {shown}   (a mapping, from the tables alone)"
-    )
-    again = "" if project.credentials.adapter == "duckdb" else f" ENGINE={project.credentials.adapter}"
+    again = ""
+    if project.credentials.adapter == "duckdb":
+        shown = _relative(project)
+        reporter.say(f"  .venv/bin/purchasing-power models list --project-dir {shown}")
+        reporter.say(
+            f"  .venv/bin/purchasing-power init --project-dir {shown}   (a mapping, from the tables alone)"
+        )
+    else:
+        # What serves the others has ended with the demo.
+        again = f" ENGINE={project.credentials.adapter}"
     reporter.say(f"  make demo{again}          (again: it reuses all this)")
     reporter.say("  make demo-clean    (removes it)")
 
