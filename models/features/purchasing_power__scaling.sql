@@ -79,13 +79,8 @@ moments as (
         catalogue.position,
         catalogue.feature_name,
         catalogue.transform,
-        {% for parameter in ['center', 'scale'] -%}
-        case catalogue.feature_name
-            {% for entry in entries -%}
-            when '{{ entry.name }}' then moments.{{ entry.name }}_{{ parameter }}
-            {% endfor %}
-        end as {{ parameter }}{{ ',' if not loop.last }}
-        {% endfor %}
+        {{ purchasing_power.moment(entries, 'center') }} as center,
+        {{ purchasing_power.moment(entries, 'scale') }} as scale
     from {{ feature_set }}_moments as moments
     cross join {{ ref('purchasing_power__feature_catalogue') }} as catalogue
     where catalogue.feature_set = '{{ feature_set }}'
