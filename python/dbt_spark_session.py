@@ -187,6 +187,19 @@ def open_session(credentials: Any) -> Any:
     return builder.getOrCreate()
 
 
+def close_session(session: Any) -> None:
+    """Ends a session and its Java process, which would keep its settings and its metastore."""
+    from pyspark import SparkContext
+
+    session.stop()
+    gateway = SparkContext._gateway
+    if gateway is not None:
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        gateway.proc.wait()
+        SparkContext._gateway = SparkContext._jvm = None
+
+
 def explained(error: Exception) -> str:
     """Gives the sentence in an error of Spark's: of an executor's traceback the last line."""
     return _last_error(str(error).split("\n\tat ")[0])

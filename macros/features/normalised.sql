@@ -71,13 +71,20 @@
 {% endmacro %}
 
 
-{#- Select list of the mean and the standard deviation of each transformed entry, over a relation. -#}
+{#-
+    Select statement: how many rows a relation has, and the mean and the standard deviation of each transformed entry. In
+    parts, each a select of its own, where an engine bears only so many aggregates at once.
+-#}
 {% macro scaling_moments(entries, relation) %}
-    {% set columns = [] %}
-    {% for entry in entries %}
-        {% set value = purchasing_power.transformed(entry, relation) %}
-        {% do columns.append('avg(' ~ value ~ ') as ' ~ entry.name ~ '_center') %}
-        {% do columns.append('stddev_pop(' ~ value ~ ') as ' ~ entry.name ~ '_scale') %}
-    {% endfor %}
-    {{ return(columns) }}
+    {%- set parts = [] -%}
+    {%- for some in entries | batch(purchasing_power.aggregates_at_once() or entries | length) -%}
+        {%- set columns = ['count(*) as row_count'] if loop.first else [] -%}
+        {%- for entry in some -%}
+            {%- set value = purchasing_power.transformed(entry, relation) -%}
+            {%- do columns.append('avg(' ~ value ~ ') as ' ~ entry.name ~ '_center') -%}
+            {%- do columns.append('stddev_pop(' ~ value ~ ') as ' ~ entry.name ~ '_scale') -%}
+        {%- endfor -%}
+        {%- do parts.append('(select ' ~ columns | join(', ') ~ ' from ' ~ relation ~ ') as moments_' ~ loop.index) -%}
+    {%- endfor -%}
+    {{ return('select * from ' ~ parts | join(' cross join ')) }}
 {% endmacro %}

@@ -55,19 +55,13 @@ context_rows as (
 
 channel_moments as (
 
-    select
-        count(*) as row_count,
-        {{ purchasing_power.scaling_moments(channels, 'channel_rows') | join(',\n        ') }}
-    from channel_rows
+    {{ purchasing_power.scaling_moments(channels, 'channel_rows') }}
 
 ),
 
 context_moments as (
 
-    select
-        count(*) as row_count,
-        {{ purchasing_power.scaling_moments(context, 'context_rows') | join(',\n        ') }}
-    from context_rows
+    {{ purchasing_power.scaling_moments(context, 'context_rows') }}
 
 ),
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
-from shop import FEATURES
+from shop import FEATURES, Outcome
 from simulated_shop import SimulatedShop
 from twin_shop import (
     COMPARED,
@@ -26,6 +27,8 @@ from twin_shop import (
     assert_same_scores,
     days_of,
 )
+
+from purchasing_power.warehouse.connection import connect
 
 pytestmark = pytest.mark.dbt
 
@@ -120,11 +123,66 @@ def test_without_a_new_run_scores_stay_what_they_were(twins: TwinShop) -> None:
 def test_a_server_that_is_not_there_is_one_sentence(
     twins: TwinShop, tmp_path: Path, profile: dict[str, Any], sentence: str
 ) -> None:
+    outcome = refused(twins, tmp_path, profile, "models", "list")
+    assert sentence in outcome
+
+
+def test_a_wrong_password_is_one_sentence(twins: TwinShop, host: str, tmp_path: Path) -> None:
+    twins.execute(POSTGRES, "create role doorkeeper login password 'right'")
+    rules = Path(host) / "pg_hba.conf"
+    rules.write_text(f"local all doorkeeper scram-sha-256\n{rules.read_text()}")
+    twins.execute(POSTGRES, "select pg_reload_conf()")
+    outcome = refused(twins, tmp_path, {"user": "doorkeeper"}, "models", "list")
+    assert "the profile's password is wrong: correct it" in outcome
+
+
+def test_a_user_who_only_reads_changes_nothing(twins: TwinShop, tmp_path: Path) -> None:
+    for statement in (
+        "create role reader login",
+        "grant usage on schema shop, raw to reader",
+        "grant select on all tables in schema shop, raw to reader",
+    ):
+        twins.execute(POSTGRES, statement)
+    before = twins.frame(POSTGRES, "purchasing_power__scores")
+    outcome = refused(twins, tmp_path, {"user": "reader"}, "score")
+    assert "the profile's user may not do this: grant it" in outcome
+    pd.testing.assert_frame_equal(before, twins.frame(POSTGRES, "purchasing_power__scores"))
+
+
+def test_a_server_that_goes_midway_leaves_the_scores_that_were_there(twins: TwinShop) -> None:
+    before = twins.frame(POSTGRES, "int_purchasing_power__raw_scores")
+    with connect(twins.project(POSTGRES)) as connection, connection.transaction():
+        # Whoever scores has to wait for this table when all else is done, and is cut off while it does.
+        connection.execute("lock table shop.int_purchasing_power__raw_scores in access share mode")
+        with ThreadPoolExecutor() as pool:
+            scoring = pool.submit(twins.run, POSTGRES, "purchasing_power", "score")
+            while not connection.fetch(CUT_OFF)[0]["sessions"]:
+                assert not scoring.done(), scoring.result().output
+        outcome = scoring.result()
+    assert outcome.returncode == 1
+    assert "the server was stopped: start it and run the same command again" in said(outcome)
+    assert "Traceback" not in outcome.output
+    pd.testing.assert_frame_equal(before, twins.frame(POSTGRES, "int_purchasing_power__raw_scores"))
+
+
+CUT_OFF = """
+    select count(pg_terminate_backend(pid)) as sessions
+    from pg_stat_activity
+    where wait_event_type = 'Lock' and query like 'truncate%raw_scores%'
+"""
+
+
+def refused(twins: TwinShop, folder: Path, profile: dict[str, Any], *arguments: str) -> str:
+    """Runs a command under a changed profile, and gives the one sentence that it ends with."""
     profiles = yaml.safe_load((twins.folder / "profiles.yml").read_text())
     profiles["twins"]["outputs"][POSTGRES] |= profile
-    (tmp_path / "profiles.yml").write_text(yaml.safe_dump(profiles))
-    outcome = twins.run(POSTGRES, "purchasing_power", "models", "list", "--profiles-dir", str(tmp_path))
+    (folder / "profiles.yml").write_text(yaml.safe_dump(profiles))
+    outcome = twins.run(POSTGRES, "purchasing_power", *arguments, "--profiles-dir", str(folder))
     assert outcome.returncode == 1
-    assert sentence in " ".join(outcome.output.split())
     assert "Traceback" not in outcome.output
     assert "secret" not in outcome.output
+    return said(outcome)
+
+
+def said(outcome: Outcome) -> str:
+    return " ".join(outcome.output.split())

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from simulated_shop import SimulatedShop
+from spark_cluster import serving_spark
 from twin_shop import (
     COMPARED,
     DUCKDB,
@@ -25,6 +26,7 @@ from twin_shop import (
 pytestmark = pytest.mark.dbt
 
 SPARK = "spark"
+MASTER_VARIABLE = "TWIN_SHOP_SPARK_MASTER"
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def twins(
         "method": "session",
         "host": "localhost",
         "server_side_parameters": {
-            "spark.master": "local[2]",
+            "spark.master": f"{{{{ env_var('{MASTER_VARIABLE}', 'local[2]') }}}}",
             "spark.driver.memory": "2g",
             "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder}/derby",
             "spark.sql.warehouse.dir": f"{folder}/warehouse",
@@ -103,6 +105,31 @@ def test_daily_runs_equal_a_full_refresh(
     full = twins.frames(SPARK, list(COMPARED))
     for table, keys in COMPARED.items():
         assert_same(daily[table], full[table], keys, relative=1e-5, absolute=1e-5)
+
+
+def test_a_worker_that_dies_midway_takes_no_user_with_it(
+    twins: TwinShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last, as it starts from what the tests before it have left: scores are the same when they are made anew."""
+    before = twins.frame(SPARK, "purchasing_power__scores")
+    with serving_spark(tmp_path, workers=2) as cluster:
+        monkeypatch.setenv(MASTER_VARIABLE, cluster.master)
+        monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        as_of = date.fromisoformat(before["as_of_date"][0])
+        scoring = ["run", "--select", "purchasing_power.scoring", "--full-refresh"]
+        said = []
+        with twins.start(SPARK, *scoring, as_of=as_of) as dbt:
+            assert dbt.stdout is not None
+            for line in dbt.stdout:
+                said.append(line)
+                if "START python" in line and "state_updates" in line:
+                    cluster.kill_a_worker()
+        assert dbt.returncode == 0, "".join(said)
+        assert len(cluster.workers) == 1
+    monkeypatch.delenv(MASTER_VARIABLE)
+    after = twins.frame(SPARK, "purchasing_power__scores")
+    assert_same_scores(before, after)
+    assert after["user_id"].is_unique
 
 
 def write(tables: dict[str, pa.Table], folder: Path) -> None:

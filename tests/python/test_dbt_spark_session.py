@@ -21,6 +21,7 @@ from dbt_spark_session import (
     SessionSubmission,
     SparkSessionPlugin,
     SparkSubmission,
+    close_session,
     explained,
     open_session,
 )
@@ -60,7 +61,7 @@ def credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("spark")
     given = SimpleNamespace(method="session", server_side_parameters=settings(folder))
     yield given
-    open_session(given).stop()
+    close_session(open_session(given))
 
 
 @pytest.fixture

@@ -93,6 +93,16 @@ class TwinShop:
         module, *given = arguments if arguments[0] == "purchasing_power" else ("dbt.cli.main", *arguments)
         return self._python("-m", module, *given, *_common(engine, as_of))
 
+    def start(self, engine: str, *arguments: str, as_of: date | None = None) -> subprocess.Popen[str]:
+        """Starts dbt, whose lines can be read while it runs."""
+        return subprocess.Popen(
+            [sys.executable, "-u", "-m", "dbt.cli.main", *arguments, *_common(engine, as_of)],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def must(self, engine: str, *arguments: str, as_of: date | None = None) -> str:
         """Runs what has to succeed, and gives what it said."""
         outcome = self.run(engine, *arguments, as_of=as_of)
@@ -133,6 +143,11 @@ class TwinShop:
             connection.create_schema("raw")
             for name, table in tables.items():
                 connection.load(f"raw.{name}", table.to_reader())
+
+    def execute(self, engine: str, sql: str) -> None:
+        """Runs a statement that returns nothing."""
+        with connect(self.project(engine)) as connection:
+            connection.execute(sql)
 
     def frame(self, engine: str, table: str) -> pd.DataFrame:
         """Gives a table; see `frames`."""

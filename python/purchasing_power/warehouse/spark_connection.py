@@ -12,11 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from py4j.protocol import Py4JError
-from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from dbt_spark_session import explained, open_session, prepare_environment
+from dbt_spark_session import close_session, explained, open_session, prepare_environment
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.duckdb_connection import DEFAULT_BATCH_ROWS, Changes
 from purchasing_power.warehouse.project import Project
@@ -113,14 +112,8 @@ class SparkConnection:
         yield
 
     def close(self) -> None:
-        """Ends the session, and its Java process, which would let nobody else into an embedded metastore."""
-        self._session.stop()
-        gateway = SparkContext._gateway
-        if gateway is not None:
-            gateway.shutdown()
-            gateway.proc.stdin.close()
-            gateway.proc.wait()
-            SparkContext._gateway = SparkContext._jvm = None
+        """Ends the session; see `close_session`."""
+        close_session(self._session)
 
     def _rewrite(self, relation: str, query: str) -> None:
         beside = f"{relation}__next"
