@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -151,13 +152,16 @@ def test_a_user_who_only_reads_changes_nothing(twins: TwinShop, tmp_path: Path) 
 
 def test_a_server_that_goes_midway_leaves_the_scores_that_were_there(twins: TwinShop) -> None:
     before = twins.frame(POSTGRES, "int_purchasing_power__raw_scores")
-    with connect(twins.project(POSTGRES)) as connection, connection.transaction():
-        # Whoever scores has to wait for this table when all else is done, and is cut off while it does.
-        connection.execute("lock table shop.int_purchasing_power__raw_scores in access share mode")
-        with ThreadPoolExecutor() as pool:
+    project = twins.project(POSTGRES)
+    with connect(project) as holder, connect(project) as watcher, ThreadPoolExecutor() as pool:
+        with holder.transaction():
+            # Whoever scores has to wait for this table when all else is done, and is cut off while it does.
+            holder.execute("lock table shop.int_purchasing_power__raw_scores in access share mode")
             scoring = pool.submit(twins.run, POSTGRES, "purchasing_power", "score")
-            while not connection.fetch(CUT_OFF)[0]["sessions"]:
+            # A transaction sees the server's activity as its first look found it: another connection watches.
+            while not watcher.fetch(CUT_OFF)[0]["sessions"]:
                 assert not scoring.done(), scoring.result().output
+                time.sleep(0.1)
         outcome = scoring.result()
     assert outcome.returncode == 1
     assert "the server was stopped: start it and run the same command again" in said(outcome)

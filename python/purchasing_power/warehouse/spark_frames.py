@@ -17,7 +17,8 @@ def stream(frame: Any) -> pa.RecordBatchReader:
     """
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    schema = _without_zones(to_arrow_schema(frame.schema))
+    frame = _without_zones(frame)
+    schema = to_arrow_schema(frame.schema)
     packed = frame.mapInArrow(_packed, "batch binary").toLocalIterator(prefetchPartitions=True)
     batches = (
         pa.RecordBatch.from_arrays(
@@ -81,10 +82,15 @@ def _packed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         )
 
 
-def _without_zones(schema: pa.Schema) -> pa.Schema:
-    return pa.schema(
-        [
-            field.with_type(pa.timestamp("us")) if pa.types.is_timestamp(field.type) else field
-            for field in schema
-        ]
+def _without_zones(frame: Any) -> Any:
+    """Gives times as the session's clock, which is UTC, shows them: an Arrow type of these needs no zone."""
+    from pyspark.sql.functions import col
+    from pyspark.sql.types import TimestampType
+
+    return frame.withColumns(
+        {
+            field.name: col(f"`{field.name}`").cast("timestamp_ntz")
+            for field in frame.schema.fields
+            if isinstance(field.dataType, TimestampType)
+        }
     )
