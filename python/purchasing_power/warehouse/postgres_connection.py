@@ -37,7 +37,7 @@ _ADVICE = {
 }
 
 
-# A server that lets nobody in gives no SQLSTATE, words alone.
+# A server that lets nobody in, or is gone, gives no SQLSTATE, words alone.
 _WORDS = {
     "password authentication failed": "28P01",
     "no password supplied": "28P01",
@@ -47,6 +47,7 @@ _WORDS = {
     "Connection refused": "08001",
     "No such file or directory": "08001",
     "could not translate host name": "08001",
+    "closed the connection unexpectedly": "08006",
 }
 
 
