@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -53,6 +53,10 @@ bench-inputs: ## What browsing, reviews and dirt do to accuracy (SESSIONS=FILE: 
 bench-online: ## What one event in real time costs, and that its score is the batch's, into docs/benchmarks.md
 	@sh scripts/venv.sh dev
 	$(BIN)/python benchmarks/online.py
+
+bench-engines: ## Three engines side by side: equal features, speed of scoring, into docs/benchmarks.md
+	@sh scripts/venv.sh dev
+	$(BIN)/python benchmarks/engines.py $(OPTIONS)
 
 test: lint unit dbt integration ## Everything: lint, Python tests, dbt unit and data tests, the package as a dependency
 

@@ -149,6 +149,7 @@ def run_child(
     on_line: Callable[[str], None] = lambda line: None,
     *,
     poll: bool = False,
+    only: str = "",
 ) -> ChildRun:
     """Runs a command as a child and measures it.
 
@@ -157,6 +158,7 @@ def run_child(
         working_dir: where it runs.
         on_line: called with each line that it prints.
         poll: look at its memory all the time, to tell private memory from mapped files.
+        only: a word of the command line of those processes whose memory counts then.
 
     Raises:
         PurchasingPowerError: it failed; carries its last lines.
@@ -176,7 +178,7 @@ def run_child(
                 text=True,
                 errors="replace",
             ) as process,
-            _polled(process.pid, wanted=poll) as polled,
+            _polled(process.pid, wanted=poll, only=only) as polled,
         ):
             try:
                 for line in process.stdout or ():
@@ -226,7 +228,7 @@ class _Polled:
 
 
 @contextmanager
-def _polled(pid: int, *, wanted: bool) -> Iterator[_Polled]:
+def _polled(pid: int, *, wanted: bool, only: str) -> Iterator[_Polled]:
     """Looks at the memory of the children of a process as long as the block runs."""
     found, over = _Polled(), threading.Event()
 
@@ -234,6 +236,8 @@ def _polled(pid: int, *, wanted: bool) -> Iterator[_Polled]:
         while not over.wait(_POLL_SECONDS):
             try:
                 for child in psutil.Process(pid).children(recursive=True):
+                    if only and only not in " ".join(child.cmdline()):
+                        continue
                     memory = child.memory_info()
                     found.most = max(found.most, memory.rss - getattr(memory, "shared", 0))
             except psutil.Error:
