@@ -5,7 +5,7 @@ simulated shop is built on each, a model trained on DuckDB is copied to the othe
 in turns. Last, what PostgreSQL's scorer reads is multiplied, to see the memory of the client. The tables go
 to docs/benchmarks.md.
 
-    python benchmarks/engines.py [--users 100000] [--days 60] [--rounds 3] [--times 10] [--only features]
+    python benchmarks/engines.py [--users 20000] [--days 120] [--rounds 3] [--times 50] [--only features]
 """
 
 from __future__ import annotations
@@ -329,10 +329,10 @@ def ratio(runs: Mapping[str, Sequence[Scoring]], engine: str, what: str) -> floa
 def main() -> None:
     """Compares and measures, and writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=100_000)
-    parser.add_argument("--days", type=int, default=60)
+    parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--days", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--times", type=int, default=50)
     parser.add_argument("--only", choices=("features", "scoring"))
     given = parser.parse_args()
     reporter = ConsoleReporter(make_console())
