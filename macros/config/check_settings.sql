@@ -2,10 +2,11 @@
 {% macro check_settings() %}
     {% for name, lowest in [
         ('horizon_days', 1), ('anchor_every_days', 1), ('anchor_limit', 1), ('anchor_min_history_days', 0),
-        ('session_gap_minutes', 1), ('bot_events_per_day', 1), ('embedding_channels', 1), ('training_users', 1)
+        ('session_gap_minutes', 1), ('bot_events_per_day', 1), ('embedding_channels', 1), ('training_users', 1),
+        ('explained_users', 0)
     ] %}
         {% set value = purchasing_power.setting(name) %}
-        {% if not (value is none and name in ('anchor_min_history_days', 'bot_events_per_day', 'training_users')) and (value is not integer or value < lowest) %}
+        {% if not (value is none and name in ('anchor_min_history_days', 'bot_events_per_day', 'training_users', 'explained_users')) and (value is not integer or value < lowest) %}
             {{ purchasing_power.refuse_config(
                 'purchasing_power__' ~ name, 'is ' ~ tojson(value) ~ ': write a whole number of at least ' ~ lowest ~ '.'
             ) }}

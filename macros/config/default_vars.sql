@@ -32,6 +32,8 @@
 
         'training': {},
 
+        'explained_users': 200,
+
         'refit_scaling': false,
         'refit_cleaning': false,
     }) }}

@@ -19,7 +19,7 @@ catalogue as (
             '{{ feature_set }}',
             {{ loop.index0 }},
             '{{ entry.name }}',
-            '{{ entry.group }}',
+            '{{ purchasing_power.explained_group(entry.group) }}',
             '{{ entry.transform }}',
             {{ purchasing_power.text_literal(entry.description) }}
         ){{ ',' if not (is_last_set and loop.last) }}

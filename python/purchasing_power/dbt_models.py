@@ -17,14 +17,19 @@ import numpy as np
 import pyarrow as pa
 
 from purchasing_power.scoring import (
+    CONTRIBUTIONS_SCHEMA,
     ENCODER_OUTPUT_SCHEMA,
     FACTORS_OUTPUT_SCHEMA,
     HEAD_OUTPUT_SCHEMA,
     SENTIMENT_OUTPUT_SCHEMA,
+    FeatureGroups,
+    Population,
     ProjectionModel,
     ScoringModel,
     SentimentModel,
+    Users,
     encode,
+    explain,
     gather_histories,
     project_embeddings,
     read_sentiment,
@@ -40,6 +45,9 @@ _STEPS_PER_BATCH = 131_072
 # bringing everybody's state and context together, took all that it was allowed, and not always ended.
 _STEPS_PER_PART = 1_048_576
 _USERS_PER_PART = 65_536
+# A user to explain takes about a tenth of a second, beside which nothing else counts.
+_EXPLAINED_PER_BATCH = 64
+_EXPLAINED_PER_PART = 4096
 _EVERYBODY = "true"
 
 
@@ -149,6 +157,37 @@ def raw_scores(
 
 
 @_or_on_spark
+def raw_explanations(
+    models: Relation, catalogue: Relation, users: Relation, inputs: Relation, *, in_parts: bool = True
+) -> pa.RecordBatchReader:
+    """Says what each group of features adds to the expected spend of the users to explain.
+
+    Args:
+        models: `purchasing_power__models`.
+        catalogue: `purchasing_power__feature_catalogue`.
+        users: `int_purchasing_power__users_to_explain`.
+        inputs: `int_purchasing_power__explanation_inputs`, a row for each of them.
+        in_parts: As for `state_updates`.
+
+    Returns:
+        A stream of `CONTRIBUTIONS_SCHEMA`, empty where nobody was scored.
+
+    Raises:
+        PurchasingPowerError: The champion's bytes, the catalogue or the inputs are not what was registered.
+    """
+    model = champion(models)
+    population = compared_with(inputs, model)
+    if population is None:
+        return _stream(CONTRIBUTIONS_SCHEMA, ())
+    groups = feature_groups(catalogue, model)
+    sizes = users.filter("is_explained").project("user_id, 1 as size")
+    parts = _parts(sizes, _EXPLAINED_PER_PART) if in_parts else [_EVERYBODY]
+    explained = inputs.filter("is_explained")
+    rows = (batch for part in parts for batch in _batches(explained.filter(part), _EXPLAINED_PER_BATCH))
+    return _stream(CONTRIBUTIONS_SCHEMA, explain(rows, model, groups, population))
+
+
+@_or_on_spark
 def text_sentiment(models: Relation, texts: Relation) -> pa.RecordBatchReader:
     """Runs the sentiment model in use over texts.
 
@@ -203,6 +242,22 @@ def scored(inputs: Iterable[pa.RecordBatch], model: ScoringModel) -> Iterator[pa
     for users in inputs:
         for scores in score([users], model):
             yield _beside(scores, users, _SCORED)
+
+
+def feature_groups(catalogue: Relation, model: ScoringModel) -> FeatureGroups:
+    """Gives the groups of the champion's features."""
+    rows = catalogue.project("feature_set, position, feature_group").to_arrow_reader(_ROWS_PER_BATCH)
+    return FeatureGroups.from_catalogue(rows.read_all().to_pylist(), model)
+
+
+def compared_with(inputs: Relation, model: ScoringModel) -> Population | None:
+    """Gives the users whom everybody is compared with, or None where there are none."""
+    rows = _batches(inputs.filter("is_reference").order("user_id")).read_all().combine_chunks()
+    if not rows.num_rows:
+        return None
+    (references,) = rows.to_batches()
+    average = float(references.column("average_expected_spend")[0].as_py())
+    return Population(Users.from_batch(references, model), average, model)
 
 
 def champion(models: Relation) -> ScoringModel:

@@ -12,7 +12,12 @@ from purchasing_power.warehouse.project import Project
 
 # What a command reads, and what is made of what it fills.
 _READ_FOR_INPUTS = ("int_purchasing_power__texts_to_read", "stg_purchasing_power__products")
-_MADE_OF_SCORES = ("purchasing_power__user_states+", "purchasing_power__scores+")
+_MADE_OF_SCORES = (
+    "purchasing_power__user_states+",
+    "purchasing_power__scores+",
+    "purchasing_power__score_explanations+",
+    "purchasing_power__feature_importance+",
+)
 
 
 def run(

@@ -19,6 +19,7 @@ TEXT_SENTIMENT = "int_purchasing_power__text_sentiment"
 PRODUCT_FACTORS = "int_purchasing_power__product_factors"
 STATE_UPDATES = "int_purchasing_power__state_updates"
 RAW_SCORES = "int_purchasing_power__raw_scores"
+RAW_EXPLANATIONS = "int_purchasing_power__raw_explanations"
 _INPUT_MODELS = "purchasing_power__input_models"
 
 # Each model that this fills: what computes it, and the models that it is computed from.
@@ -46,6 +47,15 @@ _SCORES: dict[str, _Computed] = {
         partial(dbt_models.raw_scores, in_parts=False),
         {"models": MODELS, "users": "purchasing_power__users", "inputs": "int_purchasing_power__head_inputs"},
     ),
+    RAW_EXPLANATIONS: (
+        partial(dbt_models.raw_explanations, in_parts=False),
+        {
+            "models": MODELS,
+            "catalogue": "purchasing_power__feature_catalogue",
+            "users": "int_purchasing_power__users_to_explain",
+            "inputs": "int_purchasing_power__explanation_inputs",
+        },
+    ),
 }
 
 
@@ -59,7 +69,7 @@ def fill_inputs(project: Project, reporter: Reporter) -> None:
 
 
 def fill_scores(project: Project, reporter: Reporter) -> None:
-    """Moves the states of users who did something, then scores everybody, between two dbt runs.
+    """Moves the states of users who did something, scores everybody and explains some, between two dbt runs.
 
     Each table is filled in one transaction: should anything fail, it stays what it was.
 

@@ -15,16 +15,20 @@ from purchasing_power.dbt_models import (
     RAW_SCORES_SCHEMA,
     STATE_UPDATES_SCHEMA,
     champion_bytes,
+    compared_with,
     encoded,
+    feature_groups,
     input_model,
     scored,
 )
 from purchasing_power.scoring import (
+    CONTRIBUTIONS_SCHEMA,
     FACTORS_OUTPUT_SCHEMA,
     SENTIMENT_OUTPUT_SCHEMA,
     ProjectionModel,
     ScoringModel,
     SentimentModel,
+    explain,
     project_embeddings,
     read_sentiment,
 )
@@ -45,6 +49,24 @@ def raw_scores(models: Any, users: Any, inputs: Any) -> Any:
     """Runs the champion's head; see `dbt_models.raw_scores`."""
     graphs = _checked(champion_bytes(FrameRelation(models)))
     return _mapped(inputs, RAW_SCORES_SCHEMA, lambda batches: scored(batches, _scoring_model(*graphs)))
+
+
+def raw_explanations(models: Any, catalogue: Any, users: Any, inputs: Any) -> Any:
+    """Says what each group of features contributes; see `dbt_models.raw_explanations`."""
+    graphs = champion_bytes(FrameRelation(models))
+    model = ScoringModel.from_bytes(*graphs)
+    population = compared_with(FrameRelation(inputs), model)
+    # Few rows that take long each: by itself Spark would give all of them to one task.
+    tasks = int(inputs.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+    explained = inputs.filter("is_explained").repartition(tasks, "user_id")
+    if population is None:
+        return _mapped(explained, CONTRIBUTIONS_SCHEMA, _nothing)
+    groups = feature_groups(FrameRelation(catalogue), model)
+    return _mapped(
+        explained,
+        CONTRIBUTIONS_SCHEMA,
+        lambda batches: explain(batches, _scoring_model(*graphs), groups, population),
+    )
 
 
 def text_sentiment(models: Any, texts: Any) -> Any:
