@@ -3,7 +3,7 @@
     {% for name, lowest in [
         ('horizon_days', 1), ('anchor_every_days', 1), ('anchor_limit', 1), ('anchor_min_history_days', 0),
         ('session_gap_minutes', 1), ('bot_events_per_day', 1), ('embedding_channels', 1), ('training_users', 1),
-        ('explained_users', 0)
+        ('explained_users', 0), ('price_bands', 2), ('recommended_categories', 1), ('recommended_products', 1)
     ] %}
         {% set value = purchasing_power.setting(name) %}
         {% if not (value is none and name in ('anchor_min_history_days', 'bot_events_per_day', 'training_users', 'explained_users')) and (value is not integer or value < lowest) %}
@@ -63,6 +63,9 @@
     {{ purchasing_power.check_extra_channels() }}
     {{ purchasing_power.check_cleaning() }}
     {{ purchasing_power.check_training() }}
+    {{ purchasing_power.check_lifecycle() }}
+    {{ purchasing_power.check_audiences() }}
+    {{ purchasing_power.check_risk() }}
 
     {% for name in ('earliest_date', 'as_of_date') %}
         {% set date = purchasing_power.setting(name) %}
@@ -79,6 +82,13 @@
                 'is ' ~ as_of ~ ', inside a week: with weekly steps write a Monday, so that every step before it is closed.'
             ) }}
         {% endif %}
+    {% endif %}
+{% endmacro %}
+
+
+{% macro check_share(where, share) %}
+    {% if share is not number or share is boolean or share < 0 or share > 1 %}
+        {{ purchasing_power.refuse_config(where, 'is ' ~ tojson(share) ~ ': write a share from 0 to 1.') }}
     {% endif %}
 {% endmacro %}
 

@@ -16,6 +16,12 @@
         value is string or value is not sequence or value | length != 2 or value | reject('number') | list or value[0] >= value[1]
     ) %}
         {{ purchasing_power.refuse_config(where, 'is ' ~ tojson(value) ~ ': write the worst and the best rating, like [1, 5].') }}
+    {% elif name == 'audiences' %}
+        {{ purchasing_power.check_audience_shapes(value) }}
+    {% elif name == 'lifecycle' %}
+        {{ purchasing_power.check_lifecycle_shape(value) }}
+    {% elif name == 'risk' %}
+        {{ purchasing_power.check_risk_shape(value) }}
     {% elif name == 'extra_channels' %}
         {% set is_list = value is not string and value is not mapping and value is sequence %}
         {% for channel in (value if is_list else [none]) %}

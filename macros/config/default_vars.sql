@@ -34,6 +34,14 @@
 
         'explained_users': 200,
 
+        'lifecycle': {},
+        'audiences': {},
+        'audience_uplift': 0.05,
+        'price_bands': 4,
+        'recommended_categories': 3,
+        'recommended_products': 10,
+        'risk': {},
+
         'refit_scaling': false,
         'refit_cleaning': false,
     }) }}

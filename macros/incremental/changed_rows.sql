@@ -17,7 +17,8 @@
     {% set rules = {'package': purchasing_power.package_version()} %}
     {% for name in purchasing_power.default_vars() if name not in [
         'as_of_date', 'anchor_every_days', 'anchor_min_history_days', 'anchor_limit', 'validation_share', 'tier_names',
-        'training', 'training_users', 'refit_scaling', 'refit_cleaning',
+        'training', 'training_users', 'refit_scaling', 'refit_cleaning', 'explained_users', 'lifecycle', 'audiences',
+        'audience_uplift', 'price_bands', 'recommended_categories', 'recommended_products', 'risk',
     ] %}
         {% do rules.update({name: purchasing_power.setting(name)}) %}
     {% endfor %}

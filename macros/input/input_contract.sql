@@ -5,6 +5,7 @@
       key       whether it identifies a row (rows that repeat it are duplicates)
       upper     whether the text is taken in upper case, so that case means nothing
       not_negative  whether a number below 0 is taken for none
+      of_now    whether it says what is now and nothing of the past: no feature is made of it, nobody rebuilt when it changes
 -#}
 {% macro input_contract() %}
     {% set contract = {
@@ -43,6 +44,7 @@
             'category': {'type': 'text'},
             'brand': {'type': 'text'},
             'list_price': {'type': 'money'},
+            'stock_quantity': {'type': 'number', 'of_now': true},
             'embedding': {'type': 'embedding'},
         },
         'customers': {
@@ -59,6 +61,16 @@
         {% do contract.get(channel.input, {}).update({purchasing_power.extra_column(channel): {'type': 'number'}}) %}
     {% endfor %}
     {{ return(contract) }}
+{% endmacro %}
+
+
+{#- The columns of a relation that features may be made of. -#}
+{% macro columns_of_the_past(input_name) %}
+    {% set columns = [] %}
+    {% for column, spec in purchasing_power.input_contract()[input_name].items() if not spec.of_now %}
+        {% do columns.append(column) %}
+    {% endfor %}
+    {{ return(columns) }}
 {% endmacro %}
 
 

@@ -2,7 +2,7 @@
     One pass over everything that the shop gives about its users. A row's hash covers what was written, and what stands
     beside it: the rate it was converted at, the product it is about. A sum of hashes does not depend on the order of rows.
 -#}
-{%- set product_columns = purchasing_power.input_contract()['products'].keys() | list -%}
+{%- set product_columns = purchasing_power.columns_of_the_past('products') -%}
 with
 
 order_lines as (

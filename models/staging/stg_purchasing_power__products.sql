@@ -21,6 +21,7 @@ renamed as (
 
         ----------  numerics
         list_price,
+        stock_quantity,
 
         ----------  arrays
         embedding

@@ -1,0 +1,241 @@
+{#-
+    Who departs lately from what they and their peers did before. Each signal is a departure in standard deviations: of a
+    user's own days, to which the average user's count as four weeks more, so that one who was hardly seen is judged as
+    everybody.
+-#}
+{%- set rules = purchasing_power.risk_rules() -%}
+{%- set window = rules.window_days -%}
+{%- set horizon = purchasing_power.setting('horizon_days') | int -%}
+{%- set double = purchasing_power.type_double() -%}
+{%- set peer_days = 28 -%}
+with
+
+scores as (
+
+    select * from {{ ref('purchasing_power__scores') }}
+
+),
+
+users as (
+
+    select * from {{ ref('purchasing_power__users') }}
+
+),
+
+steps as (
+
+    select
+        user_steps.user_id,
+        cast(user_steps.spend + user_steps.refunds as {{ double }}) as bought,
+        cast(user_steps.refunds as {{ double }}) as refunds,
+        user_steps.orders,
+        {{ purchasing_power.days_between('user_steps.step_on', 'known_past.as_of_date') }} as days_ago
+    from {{ ref('purchasing_power__user_steps') }} as user_steps
+    cross join {{ ref('int_purchasing_power__as_of') }} as known_past
+
+),
+
+summed as (
+
+    select
+        user_id,
+        sum(case when days_ago <= {{ window }} then bought else 0 end) as recent_bought,
+        sum(case when days_ago <= {{ window }} then orders else 0 end) as recent_orders,
+        sum(case when days_ago > {{ window }} then bought else 0 end) as earlier_bought,
+        sum(case when days_ago > {{ window }} then bought * bought else 0 end) as earlier_bought_squared,
+        sum(case when days_ago > {{ window }} then orders else 0 end) as earlier_orders,
+        sum(case when days_ago <= {{ horizon }} then bought else 0 end) as horizon_bought,
+        sum(case when days_ago <= {{ horizon }} then refunds else 0 end) as horizon_refunds,
+        sum(case when days_ago <= {{ horizon }} then orders else 0 end) as horizon_orders,
+        sum(case when days_ago > {{ horizon }} then bought else 0 end) as before_bought,
+        sum(case when days_ago > {{ horizon }} then refunds else 0 end) as before_refunds
+    from steps
+    group by user_id
+
+),
+
+observed as (
+
+    select
+        summed.*,
+        scores.as_of_date,
+        scores.horizon_days,
+        scores.purchasing_power_tier,
+        scores.expected_spend,
+        scores.anomaly_score,
+        scores.is_outlier,
+        scores.model_version,
+        greatest({{ purchasing_power.days_between('users.first_seen_on', 'scores.as_of_date') }} - {{ window }}, 0) as earlier_days
+    from scores
+    inner join users on scores.user_id = users.user_id
+    inner join summed on scores.user_id = summed.user_id
+
+),
+
+peers as (
+
+    select
+        coalesce(sum(earlier_bought) / nullif(sum(earlier_days), 0), 0) as bought_a_day,
+        -- about the users' own means, as that is how a user departs from themself
+        coalesce(
+            sum(earlier_bought_squared - earlier_bought * earlier_bought / nullif(earlier_days, 0))
+            / nullif(sum(earlier_days), 0), 0
+        ) as bought_variance,
+        coalesce(sum(earlier_orders) * 1.0 / nullif(sum(earlier_days), 0), 0) as orders_a_day,
+        coalesce(sum(horizon_refunds) / nullif(sum(horizon_bought), 0), 0) as refunded_share
+    from observed
+
+),
+
+expected as (
+
+    select
+        observed.*,
+        peers.refunded_share as peers_refunded_share,
+        {{ window }} * (observed.earlier_bought + {{ peer_days }} * peers.bought_a_day)
+        / (observed.earlier_days + {{ peer_days }}) as usual_bought,
+        {{ window }} * greatest(
+            observed.earlier_bought_squared
+            - observed.earlier_bought * observed.earlier_bought / greatest(observed.earlier_days, 1)
+            + {{ peer_days }} * peers.bought_variance, 0
+        ) / (observed.earlier_days + {{ peer_days }}) as usual_variance,
+        {{ window }} * (observed.earlier_orders + {{ peer_days }} * peers.orders_a_day)
+        / (observed.earlier_days + {{ peer_days }}) as usual_orders,
+        coalesce(observed.horizon_refunds / nullif(observed.horizon_bought, 0), 0) as refunded_share,
+        -- their own share before, or their peers', whichever excuses more
+        greatest(
+            peers.refunded_share, 0.01,
+            least(coalesce(observed.before_refunds / nullif(observed.before_bought, 0), 0), 0.99)
+        ) as usual_refunded_share,
+        percent_rank() over (order by observed.recent_bought) as bought_place,
+        count(case when observed.recent_bought > 0 then 1 end) over () * 1.0 / count(*) over () as buyers_share
+    from observed
+    cross join peers
+
+),
+
+measured as (
+
+    select
+        *,
+        coalesce((recent_bought - usual_bought) / nullif(sqrt(usual_variance), 0), 0) as spend_departure,
+        (recent_orders - usual_orders) / sqrt(usual_orders + 1) as orders_departure,
+        case
+            when horizon_orders > 0
+                then
+                    (least(refunded_share, 1) - usual_refunded_share)
+                    / sqrt(usual_refunded_share * (1 - usual_refunded_share) / horizon_orders)
+            else 0
+        end as refunds_departure
+    from expected
+
+),
+
+judged as (
+
+    select
+        *,
+        spend_departure >= {{ rules.spend_spike_at }}
+        and bought_place >= 1 - {{ rules.top_share }} * buyers_share as has_spend_spike,
+        orders_departure >= {{ rules.order_burst_at }} and recent_orders >= {{ rules.fewest_orders }} as has_order_burst,
+        refunds_departure >= {{ rules.refunds_at }} and horizon_orders >= {{ rules.fewest_orders }} as has_refunds
+    from measured
+
+),
+
+counted as (
+
+    select
+        *,
+        case when has_spend_spike then 1 else 0 end
+        + case when has_order_burst then 1 else 0 end
+        + case when has_refunds then 1 else 0 end as signals,
+        greatest(
+            case when has_spend_spike then spend_departure / {{ rules.spend_spike_at }} else 0 end,
+            case when has_order_burst then orders_departure / {{ rules.order_burst_at }} else 0 end,
+            case when has_refunds then refunds_departure / {{ rules.refunds_at }} else 0 end
+        ) as excess
+    from judged
+
+),
+
+risk_watchlist as (
+
+    select
+
+        ----------  ids
+        user_id,
+        as_of_date,
+        horizon_days,
+        cast(
+            row_number() over (order by signals desc, excess desc, anomaly_score desc, user_id asc) as {{ dbt.type_bigint() }}
+        ) as risk_rank,
+
+        ----------  text
+        case
+            when signals > 1 or excess >= 2 then 'high'
+            when signals = 1 then 'medium'
+            else 'low'
+        end as severity,
+        concat_ws(
+            ' ',
+            case
+                when has_spend_spike
+                    then
+                        concat(
+                            'Bought for ', {{ purchasing_power.in_words('recent_bought') }}, ' in {{ window }} days, where ',
+                            {{ purchasing_power.in_words('usual_bought') }}, ' is usual.'
+                        )
+            end,
+            case
+                when has_order_burst
+                    then
+                        concat(
+                            'Ordered ', {{ purchasing_power.in_words('recent_orders') }}, ' times in {{ window }} days, where ',
+                            {{ purchasing_power.in_words('usual_orders') }}, ' is usual.'
+                        )
+            end,
+            case
+                when has_refunds
+                    then
+                        concat(
+                            {{ purchasing_power.in_words('100 * least(refunded_share, 1)') }},
+                            ' % of what was bought in {{ horizon }} days came back, where ',
+                            {{ purchasing_power.in_words('100 * usual_refunded_share') }}, ' % is usual.'
+                        )
+            end,
+            case when is_outlier then 'Few users look like this one as a whole (isolation forest).' end
+        ) as reasons,
+
+        ----------  signals
+        cast(signals as {{ dbt.type_int() }}) as signals,
+        has_spend_spike,
+        has_order_burst,
+        has_refunds,
+        is_outlier,
+
+        ----------  numerics
+        cast(spend_departure as {{ double }}) as spend_departure,
+        cast(orders_departure as {{ double }}) as orders_departure,
+        cast(refunds_departure as {{ double }}) as refunds_departure,
+        anomaly_score,
+        cast(recent_bought as {{ double }}) as recent_bought,
+        cast(usual_bought as {{ double }}) as usual_bought,
+        cast(recent_orders as {{ dbt.type_bigint() }}) as recent_orders,
+        cast(usual_orders as {{ double }}) as usual_orders,
+        cast(refunded_share as {{ double }}) as refunded_share,
+        cast(usual_refunded_share as {{ double }}) as usual_refunded_share,
+        expected_spend,
+
+        ----------  provenance
+        purchasing_power_tier,
+        model_version
+
+    from counted
+    where
+        signals > 0
+        or is_outlier
+
+)
+
+select * from risk_watchlist
