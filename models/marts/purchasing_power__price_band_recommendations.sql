@@ -44,9 +44,17 @@ recommended as (
     select
         preferred.*,
         'next_up' as recommendation,
-        preferred.band + 1 as recommended_band
+        -- where many lines cost the same, bands in between hold none
+        case
+            {% for band in range(2, bands + 1) -%}
+            when
+                preferred.band < {{ band }}
+                and bounds.{{ 'highest_price' if band == bands else 'highest_price_' ~ band }} > bounds.highest_price_{{ band - 1 }}
+                then {{ band }}
+            {% endfor -%}
+        end as recommended_band
     from preferred
-    where preferred.band < {{ bands }}
+    inner join bounds on preferred.category = bounds.category
 
 ),
 
@@ -92,6 +100,7 @@ price_band_recommendations as (
         on
             recommended.category = best_products.category
             and recommended.recommended_band = best_products.band
+    where recommended.recommended_band is not null
 
 )
 
