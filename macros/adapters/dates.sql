@@ -28,6 +28,10 @@
     {{ return(dbt.datediff(earlier, later, 'day')) }}
 {% endmacro %}
 
+{% macro duckdb__days_between(earlier, later) %}
+    {{ return('(' ~ later ~ ' - ' ~ earlier ~ ')') }}
+{% endmacro %}
+
 {% macro postgres__days_between(earlier, later) %}
     {{ return('(' ~ later ~ ' - ' ~ earlier ~ ')') }}
 {% endmacro %}

@@ -12,12 +12,12 @@
       spend_spike_at, order_burst_at, refunds_at
                        departures from which on a signal is given, in standard deviations of what was to be expected
       fewest_orders    orders in the recent days that make a burst, or in the last horizon that make a refunded share
-      top_share        a spike is a spike for the shop too: its spend lies in this top share of the recent days' buyers
+      top_share        a spike is a spike for the shop too: it lies in this top share of the recent days' largest purchases
 -#}
 {% macro default_risk() %}
     {{ return({
         'window_days': 7,
-        'spend_spike_at': 6,
+        'spend_spike_at': 3.5,
         'order_burst_at': 5,
         'refunds_at': 4,
         'fewest_orders': 3,
@@ -56,9 +56,7 @@
 {% endmacro %}
 
 
-{#- A number in a sentence, whole. -#}
-{% macro in_words(expression) %}
-    {{ return(
-        'cast(cast(' ~ purchasing_power.rounded(expression, 0) ~ ' as ' ~ dbt.type_bigint() ~ ') as ' ~ dbt.type_string() ~ ')'
-    ) }}
+{#- A number in a sentence, with so many places behind the point. -#}
+{% macro in_words(expression, places=0) %}
+    {{ return('cast(cast(' ~ expression ~ ' as decimal(18, ' ~ places ~ ')) as ' ~ dbt.type_string() ~ ')') }}
 {% endmacro %}

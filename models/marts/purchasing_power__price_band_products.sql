@@ -28,7 +28,8 @@ sold as (
         sum(unit_prices.amount) / sum(unit_prices.quantity) as average_price,
         sum(cast(
             power(
-                0.5, {{ purchasing_power.days_between('unit_prices.ordered_on', 'as_of.as_of_date') }} / {{ half_life }}.0
+                0.5,
+                {{ purchasing_power.days_between('unit_prices.ordered_on', 'as_of.as_of_date') }} / {{ half_life }}.0
             ) as {{ purchasing_power.type_fraction() }}
         )) as popularity
     from unit_prices

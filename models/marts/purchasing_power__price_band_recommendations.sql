@@ -49,7 +49,8 @@ recommended as (
             {% for band in range(2, bands + 1) -%}
             when
                 preferred.band < {{ band }}
-                and bounds.{{ 'highest_price' if band == bands else 'highest_price_' ~ band }} > bounds.highest_price_{{ band - 1 }}
+                and bounds.{{ 'highest_price' if band == bands else 'highest_price_' ~ band }}
+                > bounds.highest_price_{{ band - 1 }}
                 then {{ band }}
             {% endfor -%}
         end as recommended_band

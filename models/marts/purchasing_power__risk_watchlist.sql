@@ -1,13 +1,14 @@
 {#-
-    Who departs lately from what they and their peers did before. Each signal is a departure in standard deviations: of a
-    user's own days, to which the average user's count as four weeks more, so that one who was hardly seen is judged as
-    everybody.
+    Who departs lately from what they and their peers did before. Each signal is a departure in standard deviations from a
+    user's own past, to which the average user's counts as four weeks or five purchases more, so that one who was hardly seen
+    is judged as everybody. Money is compared in logarithms: what people buy at once spreads over a few times its middle.
 -#}
 {%- set rules = purchasing_power.risk_rules() -%}
 {%- set window = rules.window_days -%}
 {%- set horizon = purchasing_power.setting('horizon_days') | int -%}
 {%- set double = purchasing_power.type_double() -%}
 {%- set peer_days = 28 -%}
+{%- set peer_purchases = 5 -%}
 with
 
 scores as (
@@ -27,6 +28,10 @@ steps as (
     select
         user_steps.user_id,
         cast(user_steps.spend + user_steps.refunds as {{ double }}) as bought,
+        case
+            when user_steps.spend + user_steps.refunds > 0
+                then ln(cast(user_steps.spend + user_steps.refunds as {{ double }}))
+        end as log_bought,
         cast(user_steps.refunds as {{ double }}) as refunds,
         user_steps.orders,
         {{ purchasing_power.days_between('user_steps.step_on', 'known_past.as_of_date') }} as days_ago
@@ -39,10 +44,11 @@ summed as (
 
     select
         user_id,
-        sum(case when days_ago <= {{ window }} then bought else 0 end) as recent_bought,
+        max(case when days_ago <= {{ window }} then log_bought end) as recent_log,
+        count(case when days_ago > {{ window }} then log_bought end) as earlier_purchases,
+        coalesce(sum(case when days_ago > {{ window }} then log_bought end), 0) as earlier_log,
+        coalesce(sum(case when days_ago > {{ window }} then log_bought * log_bought end), 0) as earlier_log_squared,
         sum(case when days_ago <= {{ window }} then orders else 0 end) as recent_orders,
-        sum(case when days_ago > {{ window }} then bought else 0 end) as earlier_bought,
-        sum(case when days_ago > {{ window }} then bought * bought else 0 end) as earlier_bought_squared,
         sum(case when days_ago > {{ window }} then orders else 0 end) as earlier_orders,
         sum(case when days_ago <= {{ horizon }} then bought else 0 end) as horizon_bought,
         sum(case when days_ago <= {{ horizon }} then refunds else 0 end) as horizon_refunds,
@@ -65,7 +71,9 @@ observed as (
         scores.anomaly_score,
         scores.is_outlier,
         scores.model_version,
-        greatest({{ purchasing_power.days_between('users.first_seen_on', 'scores.as_of_date') }} - {{ window }}, 0) as earlier_days
+        greatest(
+            {{ purchasing_power.days_between('users.first_seen_on', 'scores.as_of_date') }} - {{ window }}, 0
+        ) as earlier_days
     from scores
     inner join users on scores.user_id = users.user_id
     inner join summed on scores.user_id = summed.user_id
@@ -75,12 +83,12 @@ observed as (
 peers as (
 
     select
-        coalesce(sum(earlier_bought) / nullif(sum(earlier_days), 0), 0) as bought_a_day,
+        coalesce(sum(earlier_log) / nullif(sum(earlier_purchases), 0), 0) as mean_log,
         -- about the users' own means, as that is how a user departs from themself
         coalesce(
-            sum(earlier_bought_squared - earlier_bought * earlier_bought / nullif(earlier_days, 0))
-            / nullif(sum(earlier_days), 0), 0
-        ) as bought_variance,
+            sum(earlier_log_squared - earlier_log * earlier_log / nullif(earlier_purchases, 0))
+            / nullif(sum(case when earlier_purchases > 0 then earlier_purchases - 1 end), 0), 1
+        ) as variance_of_log,
         coalesce(sum(earlier_orders) * 1.0 / nullif(sum(earlier_days), 0), 0) as orders_a_day,
         coalesce(sum(horizon_refunds) / nullif(sum(horizon_bought), 0), 0) as refunded_share
     from observed
@@ -92,13 +100,13 @@ expected as (
     select
         observed.*,
         peers.refunded_share as peers_refunded_share,
-        {{ window }} * (observed.earlier_bought + {{ peer_days }} * peers.bought_a_day)
-        / (observed.earlier_days + {{ peer_days }}) as usual_bought,
-        {{ window }} * greatest(
-            observed.earlier_bought_squared
-            - observed.earlier_bought * observed.earlier_bought / greatest(observed.earlier_days, 1)
-            + {{ peer_days }} * peers.bought_variance, 0
-        ) / (observed.earlier_days + {{ peer_days }}) as usual_variance,
+        (observed.earlier_log + {{ peer_purchases }} * peers.mean_log)
+        / (observed.earlier_purchases + {{ peer_purchases }}) as usual_log,
+        (
+            observed.earlier_log_squared
+            - observed.earlier_log * observed.earlier_log / greatest(observed.earlier_purchases, 1)
+            + {{ peer_purchases }} * peers.variance_of_log
+        ) / (observed.earlier_purchases + {{ peer_purchases }}) as usual_variance,
         {{ window }} * (observed.earlier_orders + {{ peer_days }} * peers.orders_a_day)
         / (observed.earlier_days + {{ peer_days }}) as usual_orders,
         coalesce(observed.horizon_refunds / nullif(observed.horizon_bought, 0), 0) as refunded_share,
@@ -107,8 +115,8 @@ expected as (
             peers.refunded_share, 0.01,
             least(coalesce(observed.before_refunds / nullif(observed.before_bought, 0), 0), 0.99)
         ) as usual_refunded_share,
-        percent_rank() over (order by observed.recent_bought) as bought_place,
-        count(case when observed.recent_bought > 0 then 1 end) over () * 1.0 / count(*) over () as buyers_share
+        rank() over (order by {{ purchasing_power.nulls_last('observed.recent_log desc') }}) as recent_place,
+        count(observed.recent_log) over () as recent_buyers
     from observed
     cross join peers
 
@@ -118,7 +126,7 @@ measured as (
 
     select
         *,
-        coalesce((recent_bought - usual_bought) / nullif(sqrt(usual_variance), 0), 0) as spend_departure,
+        coalesce((recent_log - usual_log) / nullif(sqrt(greatest(usual_variance, 0)), 0), 0) as spend_departure,
         (recent_orders - usual_orders) / sqrt(usual_orders + 1) as orders_departure,
         case
             when horizon_orders > 0
@@ -136,9 +144,11 @@ judged as (
     select
         *,
         spend_departure >= {{ rules.spend_spike_at }}
-        and bought_place >= 1 - {{ rules.top_share }} * buyers_share as has_spend_spike,
-        orders_departure >= {{ rules.order_burst_at }} and recent_orders >= {{ rules.fewest_orders }} as has_order_burst,
-        refunds_departure >= {{ rules.refunds_at }} and horizon_orders >= {{ rules.fewest_orders }} as has_refunds
+        and recent_place <= {{ rules.top_share }} * recent_buyers as has_spend_spike,
+        orders_departure >= {{ rules.order_burst_at }}
+        and recent_orders >= {{ rules.fewest_orders }} as has_order_burst,
+        refunds_departure >= {{ rules.refunds_at }}
+        and horizon_orders >= {{ rules.fewest_orders }} as has_refunds
     from measured
 
 ),
@@ -168,12 +178,14 @@ risk_watchlist as (
         as_of_date,
         horizon_days,
         cast(
-            row_number() over (order by signals desc, excess desc, anomaly_score desc, user_id asc) as {{ dbt.type_bigint() }}
+            row_number() over (
+                order by signals desc, excess desc, anomaly_score desc, user_id asc
+            ) as {{ dbt.type_bigint() }}
         ) as risk_rank,
 
         ----------  text
         case
-            when signals > 1 or excess >= 2 then 'high'
+            when signals > 1 or excess >= 1.5 then 'high'
             when signals = 1 then 'medium'
             else 'low'
         end as severity,
@@ -183,16 +195,17 @@ risk_watchlist as (
                 when has_spend_spike
                     then
                         concat(
-                            'Bought for ', {{ purchasing_power.in_words('recent_bought') }}, ' in {{ window }} days, where ',
-                            {{ purchasing_power.in_words('usual_bought') }}, ' is usual.'
+                            'Bought for ', {{ purchasing_power.in_words('exp(recent_log)') }}, ' at once, where ',
+                            {{ purchasing_power.in_words('exp(usual_log)') }}, ' is usual.'
                         )
             end,
             case
                 when has_order_burst
                     then
                         concat(
-                            'Ordered ', {{ purchasing_power.in_words('recent_orders') }}, ' times in {{ window }} days, where ',
-                            {{ purchasing_power.in_words('usual_orders') }}, ' is usual.'
+                            'Ordered ', {{ purchasing_power.in_words('recent_orders') }},
+                            ' times in {{ window }} days, where ',
+                            {{ purchasing_power.in_words('usual_orders', places=1) }}, ' is usual.'
                         )
             end,
             case
@@ -219,8 +232,8 @@ risk_watchlist as (
         cast(orders_departure as {{ double }}) as orders_departure,
         cast(refunds_departure as {{ double }}) as refunds_departure,
         anomaly_score,
-        cast(recent_bought as {{ double }}) as recent_bought,
-        cast(usual_bought as {{ double }}) as usual_bought,
+        cast(exp(recent_log) as {{ double }}) as largest_recent_purchase,
+        cast(exp(usual_log) as {{ double }}) as usual_purchase,
         cast(recent_orders as {{ dbt.type_bigint() }}) as recent_orders,
         cast(usual_orders as {{ double }}) as usual_orders,
         cast(refunded_share as {{ double }}) as refunded_share,

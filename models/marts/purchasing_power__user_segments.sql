@@ -127,12 +127,12 @@ user_segments as (
         case
             when last_order_on is null then 'prospect'
             when
-                days_since_last_order
-                > greatest({{ lifecycle.lost_after_pauses }} * days_between_orders, {{ lifecycle.lost_after_days }})
+                days_since_last_order > {{ lifecycle.lost_after_pauses }} * days_between_orders
+                and days_since_last_order > {{ lifecycle.lost_after_days }}
                 then 'lost'
             when
-                days_since_last_order
-                > greatest({{ lifecycle.lapsing_after_pauses }} * days_between_orders, {{ lifecycle.lapsing_after_days }})
+                days_since_last_order > {{ lifecycle.lapsing_after_pauses }} * days_between_orders
+                and days_since_last_order > {{ lifecycle.lapsing_after_days }}
                 then 'lapsing'
             when days_since_first_order <= {{ lifecycle.new_for_days }} then 'new'
             -- what they spent before is known for a whole horizon

@@ -224,6 +224,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 0,
     horizon: Annotated[int, typer.Option(help="Days that the truth table looks ahead.")] = 56,
     dirt: Annotated[float, typer.Option(help="0 (clean) to 1: how much dirt of real logs.")] = 0.0,
+    anomalies: Annotated[
+        float, typer.Option(help="0 to 1: share of customers who break their habits at the end.")
+    ] = 0.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a shop that is there.")] = False,
 ) -> None:
     """Write a shop of any size, with everything known about it, to try the package on.
@@ -233,5 +236,5 @@ def simulate(
     from purchasing_power.simulator import ShopConfig
     from purchasing_power.simulator import simulate as write_shop
 
-    config = ShopConfig(users, days, seed, horizon, dirt)
+    config = ShopConfig(users, days, seed, horizon, dirt, anomalies)
     write_shop(config, out, ConsoleReporter(make_console()), overwrite=overwrite)

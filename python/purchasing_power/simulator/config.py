@@ -25,6 +25,7 @@ class ShopConfig:
         seed: the same seed gives the same shop.
         horizon_days: days that the truth table looks ahead.
         dirt: 0 to 1, how much of what real logs suffer from is added; see `dirt.RATES`.
+        anomalies: 0 to 1, the share of customers with habits who break them at the end; see `anomalies`.
 
     Raises:
         PurchasingPowerError: a value is out of its range.
@@ -35,6 +36,7 @@ class ShopConfig:
     seed: int = 0
     horizon_days: int = 56
     dirt: float = 0.0
+    anomalies: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuses what cannot be simulated."""
@@ -47,6 +49,10 @@ class ShopConfig:
             "horizon, because the truth at its cut looks one horizon ahead.",
         )
         _require(0 <= self.dirt <= 1, f"--dirt is {self.dirt}; give a number from 0 (clean) to 1.")
+        _require(
+            0 <= self.anomalies <= 1,
+            f"--anomalies is {self.anomalies}; give a share of customers from 0 (none) to 1.",
+        )
 
     @property
     def blocks(self) -> int:

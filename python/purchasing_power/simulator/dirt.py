@@ -184,6 +184,8 @@ def _plant(shop: Shop, block: Block, streams: Streams) -> tuple[Column, dict[str
             "kind": np.array(["bot"] * len(bots) + ["test_user"] * len(testers), dtype=object),
         },
     )
+    if "planted" in block.rows:
+        planted = stack(block.rows["planted"], planted)
     tables = {
         "events": sort_by(events, "at", "event_id"),
         "orders": sort_by(orders, "ordered_at", "line_id"),

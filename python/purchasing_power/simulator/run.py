@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from purchasing_power.reporting import Reporter
+from purchasing_power.simulator.anomalies import plant_anomalies
 from purchasing_power.simulator.block import Shop, make_block
 from purchasing_power.simulator.config import ShopConfig, date_of
 from purchasing_power.simulator.dirt import soil, soil_products
@@ -63,7 +64,7 @@ def _write_tables(config: ShopConfig, folder: Path, reporter: Reporter) -> dict[
         writer.write(shop.rate_rows(), shop.words)
         with reporter.progress("Customers") as tick:
             for number in range(config.blocks):
-                block = soil(shop, make_block(shop, number))
+                block = soil(shop, plant_anomalies(shop, make_block(shop, number)))
                 words = {**shop.words, **block.words}
                 for rows in block.rows.values():
                     writer.write(rows, words)
