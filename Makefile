@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -57,6 +57,10 @@ bench-online: ## What one event in real time costs, and that its score is the ba
 bench-engines: ## Three engines side by side: equal features, speed of scoring, into docs/benchmarks.md
 	@sh scripts/venv.sh dev
 	$(BIN)/python benchmarks/engines.py $(OPTIONS)
+
+bench-watchlist: ## How many of the watchlist's users are those whom the simulator planted, into docs/benchmarks.md
+	@sh scripts/venv.sh dev
+	$(BIN)/python benchmarks/watchlist.py
 
 test: lint unit dbt integration ## Everything: lint, Python tests, dbt unit and data tests, the package as a dependency
 

@@ -47,16 +47,16 @@ bounds as (
         known_until,
         is_today,
         category,
+        {% for band in range(1, bands) -%}
+        min(
+            case when {{ bands }} * lines_up_to_price >= {{ band }} * lines_of_category then unit_price end
+        ) as highest_price_{{ band }},
+        {% endfor -%}
         max(lines_of_category) as lines,
         min(unit_price) as lowest_price,
         max(unit_price) as highest_price,
         -- half of all lines cost this or less
         min(case when 2 * lines_up_to_price >= lines_of_category then unit_price end) as median_price
-        {%- for band in range(1, bands) %},
-        min(
-            case when {{ bands }} * lines_up_to_price >= {{ band }} * lines_of_category then unit_price end
-        ) as highest_price_{{ band }}
-        {%- endfor %}
     from cumulated
     group by known_until, is_today, category
 

@@ -32,13 +32,13 @@ def run(
         project: the dbt project.
         reporter: where progress is shown.
         full_refresh: make everything anew.
-        scoring_only: take the features as they are.
+        scoring_only: take the features as they are: scores and marts alone.
 
     Raises:
         PurchasingPowerError: dbt or the server fails; the scores that were there stay.
     """
     options = ["--full-refresh"] if full_refresh else []
-    chosen = ["--select", "purchasing_power.scoring"] if scoring_only else []
+    chosen = ["--select", "purchasing_power.scoring", "purchasing_power.marts"] if scoring_only else []
     if project.credentials.adapter != "postgres":
         build(project, reporter, [*chosen, *options])
         return

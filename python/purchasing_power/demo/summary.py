@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from purchasing_power.demo.marts import show_marts
 from purchasing_power.figures import show_measurements
 from purchasing_power.reporting import Reporter
 from purchasing_power.warehouse.connection import Connection
@@ -36,6 +37,7 @@ def show_summary(
         _show_totals(connection, scores, settings, reporter)
         _show_tiers(connection, scores, settings, reporter)
         _show_top(connection, scores, settings, reporter)
+        show_marts(connection, project, settings, reporter)
     if not seconds["Backtest"]:
         # A backtest that ran has shown its figures already.
         reporter.heading(
@@ -51,6 +53,17 @@ def show_summary(
     reporter.heading("Where it is")
     for name, what in (
         ("purchasing_power__scores", "one row a user: probability, spend, quantiles, tier"),
+        (
+            "purchasing_power__segments",
+            "tier by stage of life: users, spend, expected revenue, and what moved",
+        ),
+        ("purchasing_power__ad_audiences", "whom to reach with which campaign, and what that should bring"),
+        (
+            "purchasing_power__price_band_recommendations",
+            "the price band of each user and category, and the next",
+        ),
+        ("purchasing_power__risk_watchlist", "who departs from their habits, with the reason"),
+        ("purchasing_power__score_explanations", "the reasons of the scores by feature group"),
         ("purchasing_power__user_states", "one embedding a user"),
         ("purchasing_power__models", "the registry, with the ONNX files in it"),
         ("purchasing_power__rejected_rows", "every input row that was refused, with its reason"),
