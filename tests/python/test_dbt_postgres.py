@@ -22,9 +22,11 @@ from twin_shop import (
     COMPARED,
     DUCKDB,
     FEATURE_TABLES,
+    MART_TABLES,
     Frames,
     TwinShop,
     assert_same,
+    assert_same_mart,
     assert_same_scores,
     days_of,
 )
@@ -87,6 +89,11 @@ def test_scores_are_the_same(built: dict[str, Frames]) -> None:
     scores = built[POSTGRES]["purchasing_power__scores"]
     assert_same_scores(built[DUCKDB]["purchasing_power__scores"], scores)
     assert len(scores) == len(built[POSTGRES]["purchasing_power__users"])
+
+
+@pytest.mark.parametrize("table", MART_TABLES)
+def test_marts_are_the_same(built: dict[str, Frames], table: str) -> None:
+    assert_same_mart(built[DUCKDB][table], built[POSTGRES][table], MART_TABLES[table])
 
 
 def test_daily_runs_equal_a_full_refresh(
