@@ -65,7 +65,7 @@ def scored_shop(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Sho
 def simulated_twin(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
     """The dirty shop that two engines build; of one seed, so that each worker makes the same."""
     folder = tmp_path_factory.mktemp("simulated")
-    return SimulatedShop.make(folder, USERS, DAYS, horizon_days=HORIZON, dirt=0.3, seed=6)
+    return SimulatedShop.make(folder, USERS, DAYS, horizon_days=HORIZON, dirt=0.3, anomalies=0.2, seed=6)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import yaml
 from scipy.stats import spearmanr
-from shop import FEATURES, INTEGRATION, PACKAGE, SCORING, Outcome, Shop
+from shop import FEATURES, INTEGRATION, MARTS, PACKAGE, SCORING, Outcome, Shop
 from simulated_shop import SimulatedShop
+
+from purchasing_power.simulator.anomalies import ANOMALIES
 
 pytestmark = pytest.mark.dbt
 
@@ -28,7 +30,7 @@ TABLES = {
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
     folder = tmp_path_factory.mktemp("simulated") / "shop"
-    return SimulatedShop.make(folder, 300, 200, horizon_days=HORIZON_DAYS, dirt=0.2)
+    return SimulatedShop.make(folder, 300, 200, horizon_days=HORIZON_DAYS, dirt=0.2, anomalies=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,7 @@ def built(simulated: SimulatedShop, tmp_path_factory: pytest.TempPathFactory) ->
     (folder / "shop").mkdir()
     project: dict[str, Any] = {"name": "simulated_shop", "config-version": 2, "profile": "corner_shop"}
     proposed = yaml.safe_load((simulated.folder / "purchasing_power_vars.yml").read_text(encoding="utf-8"))
+    proposed["vars"]["purchasing_power__explained_users"] = 16
     (folder / "dbt_project.yml").write_text(yaml.safe_dump({**project, **proposed}), encoding="utf-8")
     shop = Shop(folder)
     shop.install(PACKAGE)
@@ -131,3 +134,28 @@ def test_scores_recover_what_is_hidden(built: tuple[Shop, Outcome], simulated: S
     assert correlation(score, expected) > 0.65 > correlation(past, expected)
     # How often somebody wants anything hides power: even the exact expectation ranks it loosely.
     assert correlation(score, power) > correlation(expected, power) / 2 > correlation(past, power)
+
+
+def test_the_watchlist_names_whom_the_simulator_planted(
+    built: tuple[Shop, Outcome], simulated: SimulatedShop
+) -> None:
+    """Last, as it needs scores: those of the test before it."""
+    shop, _ = built
+    done = shop.dbt(*MARTS)
+    assert done.returncode == 0, done.output
+    planted = dict(simulated.sql(f"select customer_id, kind from planted where kind in {ANOMALIES}"))
+    assert set(planted.values()) == set(ANOMALIES)
+    signals = {
+        "spend_spike": "has_spend_spike",
+        "order_burst": "has_order_burst",
+        "refund_streak": "has_refunds",
+    }
+    named = {
+        user_id: dict(zip(signals, found, strict=True))
+        for user_id, *found in shop.sql(
+            f"select user_id, {', '.join(signals.values())} from purchasing_power__risk_watchlist where signals > 0"
+        )
+    }
+    right = [user_id for user_id, kind in planted.items() if named.get(user_id, {}).get(kind)]
+    assert len(right) >= 0.7 * len(planted)
+    assert len(right) >= 0.7 * len(named)

@@ -6,6 +6,7 @@ import hashlib
 import math
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from simulated_shop import SimulatedShop
 from purchasing_power.cli import main
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.evaluation.metrics import normalized_gini
+from purchasing_power.simulator.anomalies import ANOMALIES, FEWEST_ORDERS
+from purchasing_power.simulator.block import IDS_PER_CUSTOMER
 from purchasing_power.simulator.config import BLOCK_USERS, LOG_START
 from purchasing_power.simulator.dirt import RATES
 from purchasing_power.simulator.tables import TABLES
@@ -236,6 +239,52 @@ def test_other_currencies_bots_and_test_users_come_at_their_rates(
         assert planted[kind] > 0
         assert near(planted[kind], RATES[kind] * DIRT, USERS)
     assert clean.value("select count(*) from planted") == 0
+
+
+@pytest.mark.parametrize("dirt", [0.0, DIRT])
+def test_anomalies_stand_beside_an_unchanged_shop(
+    tmp_path: Path, clean: SimulatedShop, dirty: SimulatedShop, dirt: float
+) -> None:
+    calm = dirty if dirt else clean
+    odd = SimulatedShop.make(
+        tmp_path / "shop", USERS, DAYS, horizon_days=HORIZON_DAYS, dirt=dirt, anomalies=0.05
+    )
+    kinds = dict(odd.sql(f"select kind, count(*) from planted where kind in {ANOMALIES} group by 1"))
+    regulars = clean.value(
+        "select count(*) from (select customer_id from orders group by 1 "
+        f"having count(distinct order_id) >= {FEWEST_ORDERS})"
+    )
+    assert set(kinds) == set(ANOMALIES)
+    assert abs(sum(kinds.values()) - 0.05 * regulars) < 5 * math.sqrt(0.05 * regulars)
+    assert digests(odd.folder)["truth.parquet"] == digests(calm.folder)["truth.parquet"]
+    assert digests(odd.folder)["events.parquet"] == digests(calm.folder)["events.parquet"]
+    if dirt:
+        return
+    for table, key in (("orders", "line_id"), ("refunds", "refund_id")):
+        before, now = (shop.sql(f"select * from {table} order by {key}") for shop in (calm, odd))
+        assert set(before) < set(now)
+        assert odd.value(f"select count(distinct {key}) - count(*) from {table}") == 0
+    added = odd.sql(
+        f"select kind, orders.customer_id, sum(paid), count(distinct order_id), min(ordered_at::timestamp) "
+        f"from orders join planted using (customer_id) where line_id % {IDS_PER_CUSTOMER} >= "
+        f"{IDS_PER_CUSTOMER // 2} group by all"
+    )
+    end = LOG_START + timedelta(days=DAYS)
+    for kind, customer, paid, orders, first in added:
+        days = (end - first.date()).days
+        if kind == "spend_spike":
+            usual = clean.value(
+                f"select sum(paid) / count(distinct order_id) from orders where customer_id = '{customer}'"
+            )
+            assert orders == 1
+            assert paid >= 7.9 * usual
+        assert days <= {"spend_spike": 7, "order_burst": 3, "refund_streak": 28}[kind]
+        if kind == "refund_streak":
+            back = odd.value(
+                f"select sum(amount) from refunds where customer_id = '{customer}' "
+                f"and refund_id % {IDS_PER_CUSTOMER} >= {IDS_PER_CUSTOMER // 2}"
+            )
+            assert back == pytest.approx(paid)
 
 
 def test_rows_out_of_order_and_late_are_moved_and_kept(clean: SimulatedShop, dirty: SimulatedShop) -> None:
