@@ -50,7 +50,8 @@ def run_backtest(
     )
     model = fit(prepared, config, cutoff=cut, run_name="backtest", reporter=reporter)
     # Not the champion, and never registered: its figures stand under a name of their own.
-    measurements = measure(prepared, model, anchor_on=cut, dataset_name="backtest")
+    measured = measure(prepared, model, anchor_on=cut, dataset_name="backtest")
+    measurements = measured.figures
     if peers:
         labels = prepared.dataset.labels(cut)
         runs = run_peers(PeerTask(project, prepared.dataset, cut, prepared.work_dir / "peers"), reporter)
@@ -62,4 +63,5 @@ def run_backtest(
     show_measurements(measurements, reporter)
     with open_registry(project) as registry:
         registry.write_metrics(f"backtest-{cut:%Y%m%d}", measurements)
+        registry.write_curves(f"backtest-{cut:%Y%m%d}", measured.curves)
     return BacktestOutcome(cut, measurements)

@@ -10,7 +10,7 @@ from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.reporting import Reporter
 from purchasing_power.warehouse.connection import Connection, connect
 from purchasing_power.warehouse.project import Project
-from purchasing_power.warehouse.registry import MODEL_METRICS, MODELS, Registry, require
+from purchasing_power.warehouse.registry import MODEL_CURVES, MODEL_METRICS, MODELS, Registry, require
 
 _CLEANING = "purchasing_power__cleaning"
 _SCALING = "purchasing_power__scaling"
@@ -27,6 +27,7 @@ class Parcel:
 
     models: Rows
     metrics: Rows
+    curves: Rows
     scaling: Rows
     cleaning: Rows
     input_models: Rows
@@ -78,6 +79,7 @@ def _read(connection: Connection, project: Project, model_version: str) -> Parce
         for name in (
             MODELS,
             MODEL_METRICS,
+            MODEL_CURVES,
             _SCALING,
             _CLEANING,
             _INPUT_MODELS,
@@ -102,12 +104,14 @@ def _read(connection: Connection, project: Project, model_version: str) -> Parce
     )
     input_models = connection.fetch(f"select * from {names[_INPUT_MODELS]} order by fitted_at, model_version")
     newest = {row["kind"]: row for row in input_models}
-    metrics = connection.fetch(
-        f"select * from {names[MODEL_METRICS]} where model_version = ?", [model_version]
+    metrics, curves = (
+        connection.fetch(f"select * from {names[table]} where model_version = ?", [model_version])
+        for table in (MODEL_METRICS, MODEL_CURVES)
     )
     return Parcel(
         models=[{**row, "status": "candidate", "promoted_at": None} for row in models],
         metrics=metrics,
+        curves=curves,
         scaling=scaling,
         cleaning=cleaning,
         input_models=list(newest.values()),
@@ -118,6 +122,7 @@ def _write(connection: Connection, project: Project, parcel: Parcel, model_versi
     tables = {
         MODELS: (parcel.models, "model_version"),
         MODEL_METRICS: (parcel.metrics, "model_version"),
+        MODEL_CURVES: (parcel.curves, "model_version"),
         _SCALING: (parcel.scaling, "scaling_version"),
         _CLEANING: (_newest(parcel.cleaning), "cleaning_version"),
         _INPUT_MODELS: (_newest(parcel.input_models), "model_version"),

@@ -9,12 +9,20 @@ from datetime import date
 from pathlib import Path
 
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.evaluation import evaluate_baselines, evaluate_scores
+from purchasing_power.evaluation import (
+    Curve,
+    Prediction,
+    baselines,
+    curves_of,
+    evaluate,
+    loss_curves,
+    prediction_from_scores,
+)
 from purchasing_power.reporting import Reporter
 from purchasing_power.training import EpochReport, SequenceDataset, TrainedModel, TrainingConfig, train
 from purchasing_power.warehouse.features import FeatureSettings, open_sequences
 from purchasing_power.warehouse.project import PACKAGE, Project
-from purchasing_power.warehouse.registry import Measurement
+from purchasing_power.warehouse.registry import MeasuredCurve, Measurement
 
 MODEL_METHOD = "model"
 
@@ -26,6 +34,14 @@ class Prepared:
     settings: FeatureSettings
     dataset: SequenceDataset
     work_dir: Path
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a model and of the baselines, as numbers and to look at."""
+
+    figures: list[Measurement]
+    curves: list[MeasuredCurve]
 
 
 def prepare(project: Project, reporter: Reporter) -> Prepared:
@@ -99,7 +115,7 @@ def measure(
     anchor_on: date,
     dataset_name: str,
     split: str | None = None,
-) -> list[Measurement]:
+) -> Measured:
     """Measures a model and the baselines at one anchor, all on the same users.
 
     Args:
@@ -119,17 +135,38 @@ def measure(
             "input's dates."
         )
     scores = model.predict_table(prepared.dataset, anchor_on, split=split)
-    figures = {
-        MODEL_METHOD: evaluate_scores(
-            scores,
-            labels.spend,
-            labels.orders,
-            tier_names=model.contract.tier_names,
-            tier_cut_points=model.tier_cut_points,
-        )
+    cut_points, tier_names = model.tier_cut_points, model.contract.tier_names
+    predictions: dict[str, Prediction] = {
+        MODEL_METHOD: prediction_from_scores(scores, tier_names),
+        **baselines(labels, cut_points),
     }
-    figures.update(evaluate_baselines(labels, model.tier_cut_points))
-    return as_measurements(figures, dataset_name=dataset_name, split=split or "all")
+    figures = {
+        method: evaluate(prediction, labels.spend, labels.orders, cut_points)
+        for method, prediction in predictions.items()
+    }
+    curves = {
+        method: curves_of(
+            prediction, labels.spend, labels.orders, tier_names=tier_names, tier_cut_points=cut_points
+        )
+        for method, prediction in predictions.items()
+    }
+    curves[MODEL_METHOD] += loss_curves(
+        [report.loss for report in model.history], [report.validation_loss for report in model.history]
+    )
+    split = split or "all"
+    return Measured(
+        as_measurements(figures, dataset_name=dataset_name, split=split),
+        [
+            _stored(curve, method, dataset_name=dataset_name, split=split)
+            for method, drawn in curves.items()
+            for curve in drawn
+        ],
+    )
+
+
+def _stored(curve: Curve, method: str, *, dataset_name: str, split: str) -> MeasuredCurve:
+    points = list(zip(curve.x.tolist(), curve.y.tolist(), strict=True))
+    return MeasuredCurve(dataset_name, split, method, curve.name, curve.series, points)
 
 
 def as_measurements(

@@ -63,10 +63,8 @@ def run_training(
         f"to {parity.anomaly:.1e}"
     )
     # Users of the validation split: they chose the epoch, but no weight was fitted to them.
-    measurements = measure(
-        prepared, model, anchor_on=newest, dataset_name="held-back users", split="validation"
-    )
-    figures = {row.metric: row.value for row in measurements if row.method == MODEL_METHOD}
+    measured = measure(prepared, model, anchor_on=newest, dataset_name="held-back users", split="validation")
+    figures = {row.metric: row.value for row in measured.figures if row.method == MODEL_METHOD}
     trained_at = datetime.now(UTC).replace(microsecond=0)
     version = f"{MODEL_METHOD}-{cutoff:%Y%m%d}-{trained_at:%Y%m%d%H%M%S}"
     exported = model.export(model_version=version, trained_at=trained_at, metrics=figures)
@@ -85,7 +83,8 @@ def run_training(
     folder = candidate.write(onnx_dir or project.project_dir / "onnx")
     with open_registry(project) as registry:
         registry.register(candidate)
-        registry.write_metrics(version, measurements)
+        registry.write_metrics(version, measured.figures)
+        registry.write_curves(version, measured.curves)
         if promote:
             registry.promote(version)
     reporter.say(f"Registered {version} as {'the champion' if promote else 'a candidate'}; files in {folder}")

@@ -287,7 +287,7 @@ class _Search:
                     raise
                 raise optuna.TrialPruned from error
             measured = measure(self._prepared, model, anchor_on=cut, dataset_name="tuning")
-            each.append({row.metric: row.value for row in measured if row.method == MODEL_METHOD})
+            each.append({row.metric: row.value for row in measured.figures if row.method == MODEL_METHOD})
             costs.append(cost_of(each[-1]))
             # Losses of epochs stand at the steps before.
             report(sum(costs) / len(costs), config.epochs + len(costs))

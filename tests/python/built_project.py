@@ -30,6 +30,7 @@ class BuiltProject(Project):
             "user_steps",
             "models",
             "model_metrics",
+            "model_curves",
         )
         return {
             f"purchasing_power__{name}": f'"warehouse"."main"."purchasing_power__{name}"' for name in names
@@ -69,6 +70,14 @@ def build_tables(connection: Connection) -> None:
         create table purchasing_power__model_metrics (
             model_version text, dataset text, split text, method text, metric text, value double,
             measured_at timestamp
+        )
+        """
+    )
+    connection.execute(
+        """
+        create table purchasing_power__model_curves (
+            model_version text, dataset text, split text, method text, curve text, series text, point int,
+            x double, y double, measured_at timestamp
         )
         """
     )

@@ -76,6 +76,7 @@ def test_public_tables_have_enforced_contracts() -> None:
         "user_states",
         "models",
         "model_metrics",
+        "model_curves",
         "input_models",
         "rejected_rows",
         "scaling",

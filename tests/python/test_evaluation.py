@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,15 @@ import pytest
 from scipy import stats
 from sklearn import metrics as reference
 
-from purchasing_power.evaluation import evaluate, evaluate_baselines, evaluate_scores, majority, persistence
+from purchasing_power.evaluation import (
+    baselines,
+    curves_of,
+    evaluate,
+    evaluate_scores,
+    loss_curves,
+    majority,
+    persistence,
+)
 from purchasing_power.evaluation import metrics as ours
 from purchasing_power.evaluation.prediction import Prediction, level_among_buyers
 from purchasing_power.training.dataset import AnchorLabels
@@ -218,7 +227,10 @@ def test_baselines() -> None:
     assert set(most.spend_p50) == {70.0}
     assert set(most.tier) == {1}
     labels = AnchorLabels(pa.array(list("abcde")), past, past, np.array([0, 1, 1, 1, 1], np.int32))
-    found = evaluate_baselines(labels, CUTS)
+    found = {
+        name: evaluate(method, labels.spend, labels.orders, CUTS)
+        for name, method in baselines(labels, CUTS).items()
+    }
     assert set(found) == {"persistence", "majority"}
     assert found["persistence"]["spearman"] == pytest.approx(1)
     assert found["majority"]["top_fifth_accuracy"] == 0.8
@@ -235,3 +247,66 @@ def test_persistence_ranks_buyers_by_what_they_spent() -> None:
 
 def test_majority_is_never_the_top_tier() -> None:
     assert set(majority(np.full(9, 900.0), CUTS).tier) <= {0, 1}
+
+
+def drawn(spend: np.ndarray, predicted: np.ndarray, probability: np.ndarray) -> dict[tuple[str, str], Any]:
+    """(curve, series) -> curve, of a method with the tiers of its expected spend."""
+    prediction = Prediction(probability, predicted, predicted, ours.tiers_of(predicted, CUTS))
+    curves = curves_of(
+        prediction,
+        spend,
+        (spend > 0).astype(int),
+        tier_names=("low", "middle", "high"),
+        tier_cut_points=CUTS,
+    )
+    assert all(len(curve.x) == len(curve.y) <= 101 for curve in curves)
+    return {(curve.name, curve.series): curve for curve in curves}
+
+
+def test_curves_hold_what_the_metrics_say(sample: tuple[np.ndarray, ...]) -> None:
+    spend, predicted, probability = sample
+    curves = drawn(spend, predicted, probability)
+    roc, gain = curves["roc", ""], curves["gain", ""]
+    assert np.trapezoid(roc.y, roc.x) == pytest.approx(ours.area_under_roc(spend > 0, probability), abs=5e-3)
+    # A gains curve lies above the diagonal by half of the Gini coefficient.
+    perfect = drawn(spend, spend, probability)["gain", ""]
+    ratio = (np.trapezoid(gain.y, gain.x) - 0.5) / (np.trapezoid(perfect.y, perfect.x) - 0.5)
+    assert ratio == pytest.approx(ours.normalized_gini(spend, predicted), abs=5e-3)
+    for curve in (roc, gain):
+        assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, pytest.approx(1))
+        assert (np.diff(curve.y) >= -1e-12).all()
+
+
+def test_calibration_compares_ten_equal_groups(sample: tuple[np.ndarray, ...]) -> None:
+    spend, predicted, probability = sample
+    curves = drawn(spend, predicted, probability)
+    money = curves["calibration_spend", ""]
+    assert len(money.x) == 10
+    assert money.x.mean() == pytest.approx(predicted.mean())
+    assert money.y.mean() == pytest.approx(spend.mean())
+    assert curves["calibration_probability", ""].y.mean() == pytest.approx((spend > 0).mean())
+    assert (np.diff(money.x) >= 0).all()
+
+
+def test_confusion_and_distribution_count_everybody(sample: tuple[np.ndarray, ...]) -> None:
+    spend, predicted, probability = sample
+    curves = drawn(spend, predicted, probability)
+    counts = np.array([curves["confusion", tier].y for tier in ("low", "middle", "high")])
+    actual, guessed = ours.tiers_of(spend, CUTS), ours.tiers_of(predicted, CUTS)
+    np.testing.assert_array_equal(counts, reference.confusion_matrix(actual, guessed))
+    for series, values in (("realised", spend), ("expected", predicted)):
+        curve = curves["spend_distribution", series]
+        assert curve.y.sum() == len(values)
+        assert curve.y[0] >= (values == 0).sum()
+
+
+def test_curves_that_are_not_defined_are_left_out() -> None:
+    nobody = drawn(np.zeros(5), np.zeros(5), np.full(5, 0.1))
+    assert {name for name, _ in nobody} == {"calibration_probability", "calibration_spend", "confusion"}
+
+
+def test_losses_are_numbered_by_epoch() -> None:
+    training, held_back = loss_curves([3.0, 2.0], [4.0, 3.5])
+    assert (training.series, held_back.series) == ("training", "held_back")
+    assert list(training.x) == [1, 2]
+    assert list(held_back.y) == [4.0, 3.5]

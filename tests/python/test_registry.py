@@ -10,7 +10,7 @@ from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.connection import Connection, connect
 from purchasing_power.warehouse.features import read_settings
 from purchasing_power.warehouse.project import Project
-from purchasing_power.warehouse.registry import Measurement, Registry, open_registry
+from purchasing_power.warehouse.registry import MeasuredCurve, Measurement, Registry, open_registry
 
 
 @pytest.fixture
@@ -103,6 +103,16 @@ def test_metrics_of_the_same_measurement_are_replaced(registry: Registry) -> Non
         replace(row, value=0.8),
         replace(row, method="persistence"),
     ]
+
+
+def test_curves_of_the_same_method_are_replaced(registry: Registry) -> None:
+    roc = MeasuredCurve("backtest", "all", "model", "roc", "", [(0.0, 0.0), (0.5, 0.9), (1.0, 1.0)])
+    loss = replace(roc, curve="loss", series="training", points=[(1.0, 3.0)])
+    other = replace(roc, method="persistence")
+    registry.write_curves("a", [roc, loss, other])
+    registry.write_curves("a", [replace(roc, points=[(0.0, 0.0), (1.0, 1.0)])])
+    assert registry.curves("a") == [replace(roc, points=[(0.0, 0.0), (1.0, 1.0)]), other]
+    assert registry.curves("b") == []
 
 
 def test_tables_that_dbt_has_not_built_are_named_with_what_to_run(empty_project: Project) -> None:

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from purchasing_power.evaluation.metrics import evaluate, tiers_of
+from purchasing_power.evaluation.metrics import tiers_of
 from purchasing_power.evaluation.prediction import Prediction, Values
 
 
 class Labels(Protocol):
-    """What n users did around an anchor; money of the horizon before it and of the one from it on."""
+    """What n users did before an anchor."""
 
     @property
     def past_spend(self) -> Values:
         """[n] money of the horizon before the anchor."""
-        ...
-
-    @property
-    def spend(self) -> Values:
-        """[n] money within the horizon."""
-        ...
-
-    @property
-    def orders(self) -> npt.NDArray[Any]:
-        """[n] orders within the horizon."""
         ...
 
 
@@ -73,19 +62,11 @@ def majority(past_spend: Values, tier_cut_points: Sequence[float]) -> Prediction
     )
 
 
-def evaluate_baselines(labels: Labels, tier_cut_points: Sequence[float]) -> dict[str, dict[str, float]]:
-    """Measures persistence and majority on the same users as a model.
+def baselines(labels: Labels, tier_cut_points: Sequence[float]) -> dict[str, Prediction]:
+    """Gives what persistence and majority predict of a model's users.
 
     Args:
         labels: What the users did around the anchor.
         tier_cut_points: Money at which each tier but the lowest begins.
-
-    Returns:
-        method -> metric -> value.
     """
-    return {
-        name: evaluate(
-            method(labels.past_spend, tier_cut_points), labels.spend, labels.orders, tier_cut_points
-        )
-        for name, method in (("persistence", persistence), ("majority", majority))
-    }
+    return {method.__name__: method(labels.past_spend, tier_cut_points) for method in (persistence, majority)}

@@ -7,7 +7,7 @@ is one statement inside one transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
@@ -21,6 +21,7 @@ from purchasing_power.warehouse.project import Project
 
 MODELS = "purchasing_power__models"
 MODEL_METRICS = "purchasing_power__model_metrics"
+MODEL_CURVES = "purchasing_power__model_curves"
 SETTINGS = "purchasing_power__settings"
 
 # What a model may lose by compression and be promoted without being told so.
@@ -129,6 +130,27 @@ class Measurement:
     value: float
 
 
+@dataclass(frozen=True)
+class MeasuredCurve:
+    """One curve of one method on one data set; see `purchasing_power__model_curves`.
+
+    Attributes:
+        dataset: what was predicted.
+        split: which users.
+        method: what predicted.
+        curve: name of the curve.
+        series: which of several curves of that name, '' where there is one.
+        points: x and y of each point, in order.
+    """
+
+    dataset: str
+    split: str
+    method: str
+    curve: str
+    series: str
+    points: Sequence[tuple[float, float]]
+
+
 class Registry:
     """Reads and changes the registry of one warehouse.
 
@@ -145,6 +167,7 @@ class Registry:
         self.connection = connection
         self._models = require(connection, project, MODELS)
         self._metrics = require(connection, project, MODEL_METRICS)
+        self._curves = require(connection, project, MODEL_CURVES)
         self._settings = require(connection, project, SETTINGS)
 
     def models(self) -> list[RegisteredModel]:
@@ -262,22 +285,7 @@ class Registry:
 
     def write_metrics(self, model_version: str, measurements: Iterable[Measurement]) -> None:
         """Stores a model's figures; those of the same data set, split and method are replaced."""
-        rows = list(measurements)
-        measured_at = _naive_utc(datetime.now(UTC))
-        with self.connection.transaction():
-            replaced = sorted({(row.dataset, row.split, row.method) for row in rows})
-            if replaced:
-                self.connection.delete(
-                    self._metrics,
-                    "model_version = ? and ("
-                    + " or ".join(["dataset = ? and split = ? and method = ?"] * len(replaced))
-                    + ")",
-                    [model_version, *(value for key in replaced for value in key)],
-                )
-            self.connection.insert(
-                self._metrics,
-                [{"model_version": model_version, **asdict(row), "measured_at": measured_at} for row in rows],
-            )
+        self._replace(self._metrics, model_version, [asdict(row) for row in measurements])
 
     def metrics(self, model_version: str) -> list[Measurement]:
         """Gives a model's stored figures, in a stable order."""
@@ -287,6 +295,54 @@ class Registry:
             [model_version],
         )
         return [Measurement(**row) for row in rows]
+
+    def write_curves(self, model_version: str, curves: Iterable[MeasuredCurve]) -> None:
+        """Stores a model's curves; those of the same data set, split and method are replaced."""
+        rows = [
+            {
+                "dataset": curve.dataset,
+                "split": curve.split,
+                "method": curve.method,
+                "curve": curve.curve,
+                "series": curve.series,
+                "point": point,
+                "x": x,
+                "y": y,
+            }
+            for curve in curves
+            for point, (x, y) in enumerate(curve.points)
+        ]
+        self._replace(self._curves, model_version, rows)
+
+    def curves(self, model_version: str) -> list[MeasuredCurve]:
+        """Gives a model's stored curves, in a stable order."""
+        found: dict[tuple[str, str, str, str, str], list[tuple[float, float]]] = {}
+        for row in self.connection.fetch(
+            f"select dataset, split, method, curve, series, x, y from {self._curves} "
+            "where model_version = ? order by dataset, split, method, curve, series, point",
+            [model_version],
+        ):
+            key = (row["dataset"], row["split"], row["method"], row["curve"], row["series"])
+            found.setdefault(key, []).append((row["x"], row["y"]))
+        return [MeasuredCurve(*key, points) for key, points in found.items()]
+
+    def _replace(self, relation: str, model_version: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Puts rows of a model in the place of those of the same data set, split and method."""
+        measured_at = _naive_utc(datetime.now(UTC))
+        with self.connection.transaction():
+            replaced = sorted({(row["dataset"], row["split"], row["method"]) for row in rows})
+            if replaced:
+                self.connection.delete(
+                    relation,
+                    "model_version = ? and ("
+                    + " or ".join(["dataset = ? and split = ? and method = ?"] * len(replaced))
+                    + ")",
+                    [model_version, *(value for key in replaced for value in key)],
+                )
+            self.connection.insert(
+                relation,
+                [{"model_version": model_version, **row, "measured_at": measured_at} for row in rows],
+            )
 
     def _check_fit(self, model: RegisteredModel) -> None:
         """Refuses what scoring would refuse, before the champion changes."""
