@@ -22,7 +22,7 @@ demo: ## From raw tables to scores on a year of real shopping (two minutes, and 
 
 demo-clean: ## Remove what the demo made, .venv excepted
 	@rm -rf demo/warehouse.duckdb demo/warehouse.duckdb.wal demo/warehouse.duckdb.tmp demo/postgres demo/spark demo/onnx \
-		demo/target demo/dbt_packages demo/logs demo/package-lock.yml
+		demo/target demo/dbt_packages demo/logs demo/package-lock.yml demo/purchasing_power_report.html
 	@echo "The demo's warehouse, models and build folders are gone; 'make demo' makes them again."
 
 bench: ## Scoring, features, training beside limits and peers, into docs/benchmarks.md (OPTIONS="--only scoring --users 5000")

@@ -98,6 +98,26 @@ def train(
 
 
 @shared_options
+def report(
+    project: Project,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="File to write; purchasing_power_report.html in the project if not given."),
+    ] = None,
+    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    users: Annotated[int, typer.Option(help="Users to show with their past and their reasons.")] = 4,
+) -> None:
+    """Write what was scored, how good it is and why, as one HTML file that opens from a mail.
+
+    Example: `purchasing-power report --language zh --output report.html`
+    """
+    from purchasing_power.report import write_report
+
+    file = output or project.project_dir / "purchasing_power_report.html"
+    write_report(project, file, ConsoleReporter(make_console()), language=language, users=users)
+
+
+@shared_options
 def tune(
     project: Project,
     training: TrainingOptions,

@@ -12,8 +12,9 @@ from purchasing_power.building import build
 from purchasing_power.demo.servers import serving
 from purchasing_power.demo.source import SCHEMA, Source
 from purchasing_power.demo.steps import Steps, hash_of_files
-from purchasing_power.demo.summary import show_accounted_rows, show_summary
+from purchasing_power.demo.summary import REPORT, show_accounted_rows, show_summary
 from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.report import write_report
 from purchasing_power.reporting import Reporter
 from purchasing_power.run import run
 from purchasing_power.training.config import TrainingConfig
@@ -79,6 +80,8 @@ def _run(project: Project, configure: Callable[[Project], TrainingConfig], repor
     steps.run("Backtest", core + modelling, backtest)
     steps.run("Champion", core + modelling, champion)
     steps.run("Scores", core, lambda: run(project, reporter, scoring_only=True))
+    reporter.heading("The report")
+    write_report(project, project.project_dir / REPORT, reporter)
     show_summary(project, steps.seconds, time.monotonic() - started, reporter)
 
 

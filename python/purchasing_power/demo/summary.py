@@ -13,6 +13,8 @@ from purchasing_power.warehouse.features import FeatureSettings, read_settings
 from purchasing_power.warehouse.project import Project
 from purchasing_power.warehouse.registry import open_registry, require
 
+# The report's file, in the demo's folder.
+REPORT = "purchasing_power_report.html"
 _BAR_WIDTH = 24
 
 
@@ -70,11 +72,13 @@ def show_summary(
     ):
         reporter.say(f"  {project.relation(name)}: {what}")
     reporter.say(f"  in {_place(project)}; the exported model lies in {project.project_dir / 'onnx'}")
+    reporter.say(f"  the report, to look at in a browser: {project.project_dir / REPORT}")
     reporter.heading("What to run next")
     again = ""
     if project.credentials.adapter == "duckdb":
         shown = _relative(project)
         reporter.say(f"  .venv/bin/purchasing-power models list --project-dir {shown}")
+        reporter.say(f"  .venv/bin/purchasing-power report --language zh --project-dir {shown}")
         reporter.say(
             f"  .venv/bin/purchasing-power init --project-dir {shown}   (a mapping, from the tables alone)"
         )

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 640, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 16, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 16, 16, 48
 _ROW = 26
 _CELL = 34
+_LETTER = 8.2
 # Where a colour cannot be told from another, the dashes can.
 _DASHES = ("none", "6 4", "2 3")
 
@@ -87,10 +88,12 @@ def bars(labels: Sequence[str], values: Sequence[float], show: Format, *, title:
     largest = max((abs(value) for value in values), default=0.0) or 1.0
     low = min((value for value in values if value < 0), default=0.0)
     high = max((value for value in values if value > 0), default=0.0) or (0.0 if low else largest)
-    left = 12 + 7.2 * max((_text_width(label) for label in labels), default=0)
-    room = _WIDTH - left - 96
-    scale = room / ((high - low) or 1.0)
-    zero = left + (-low * scale) + (48 if low else 0)
+    left = 12 + _LETTER * max((_text_width(label) for label in labels), default=0)
+    # Numbers stand beside the bars, on the left of those below 0.
+    number = 14 + _LETTER * max((_text_width(show(value)) for value in values), default=0)
+    beside = number if low else 0
+    scale = (_WIDTH - left - beside - number) / ((high - low) or 1.0)
+    zero = left + beside - low * scale
     parts = []
     for place, (label, value) in enumerate(zip(labels, values, strict=True)):
         y = 8 + place * _ROW
@@ -117,7 +120,7 @@ def heat(
     title: str,
 ) -> Markup:
     """Draws a table whose cells are the darker the larger their number is within its row."""
-    left = 12 + 7.2 * max((_text_width(label) for label in rows), default=0)
+    left = 12 + _LETTER * max((_text_width(label) for label in rows), default=0)
     width = (_WIDTH - left - 8) / max(len(columns), 1)
     parts = [
         _text(left + (place + 0.5) * width, 16, label, "tick middle") for place, label in enumerate(columns)
@@ -208,8 +211,8 @@ def _text(x: float, y: float, text: str, kind: str) -> str:
 
 def _svg(title: str, height: float, parts: Sequence[str]) -> Markup:
     return Markup(
-        f'<svg class="chart" role="img" aria-label="{escape(title)}" viewBox="0 0 {_WIDTH} {height:.0f}">'
-        f"{''.join(parts)}</svg>"
+        f'<div class="scroll"><svg class="chart" role="img" aria-label="{escape(title)}" '
+        f'viewBox="0 0 {_WIDTH} {height:.0f}">{"".join(parts)}</svg></div>'
     )
 
 
