@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 640, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 16, 16, 48
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 32, 16, 48
 _ROW = 26
 _CELL = 34
 _LETTER = 8.2
