@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist pictures test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -61,6 +61,10 @@ bench-engines: ## Three engines side by side: equal features, speed of scoring, 
 bench-watchlist: ## How many of the watchlist's users are those whom the simulator planted, into docs/benchmarks.md
 	@sh scripts/venv.sh dev
 	$(BIN)/python benchmarks/watchlist.py
+
+pictures: ## The documentation's pictures, of the built demo's report (needs Chromium)
+	@sh scripts/venv.sh demo
+	$(BIN)/python scripts/pictures.py
 
 test: lint unit dbt integration ## Everything: lint, Python tests, dbt unit and data tests, the package as a dependency
 

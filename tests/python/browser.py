@@ -63,9 +63,17 @@ def measured(page: Path, folder: Path, *, dark: bool = False, width: int = 1280)
     return result
 
 
-def picture(page: Path, target: Path, *, width: int, height: int, dark: bool = False) -> None:
-    """Takes a picture of the top of a page."""
-    _run(f"--window-size={width},{height}", f"--screenshot={target}", *_theme(dark), page.as_uri())
+def picture(
+    page: Path, target: Path, *, width: int, height: int, dark: bool = False, place: str = ""
+) -> None:
+    """Takes a picture of a page, or of one section of it alone."""
+    shown = page
+    if place:
+        # Without a window nothing is scrolled to, so the rest is taken away.
+        hidden = f"<style>header, footer, section:not(#{place}) {{ display: none }}</style></head>"
+        shown = page.with_name(f"{page.stem}-{place}.html")
+        shown.write_text(page.read_text("utf-8").replace("</head>", hidden), "utf-8")
+    _run(f"--window-size={width},{height}", f"--screenshot={target}", *_theme(dark), shown.as_uri())
 
 
 def _theme(dark: bool) -> list[str]:

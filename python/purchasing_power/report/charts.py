@@ -40,10 +40,18 @@ class Axis:
     show: Format
 
 
-def lines(series: Sequence[Series], x: Axis, y: Axis, *, title: str, diagonal: bool = False) -> Markup:
+def lines(
+    series: Sequence[Series],
+    x: Axis,
+    y: Axis,
+    *,
+    title: str,
+    diagonal: bool = False,
+    from_zero: bool = True,
+) -> Markup:
     """Draws curves; `diagonal` adds the line of a method that knows nothing."""
     x_low, x_high = _range([at for each in series for at, _ in each.points], from_zero=False)
-    y_low, y_high = _range([at for each in series for _, at in each.points], from_zero=True)
+    y_low, y_high = _range([at for each in series for _, at in each.points], from_zero=from_zero)
     frame = _Frame(x_low, x_high, y_low, y_high)
     parts = [frame.axes(x, y)]
     if diagonal:
@@ -62,7 +70,8 @@ def columns(
     y_low, y_high = _range([value for _, values in series for value in values], from_zero=True)
     frame = _Frame(0, len(labels), y_low, y_high)
     parts = [frame.axes(Axis("", lambda value: ""), y, x_ticks=False)]
-    every = max(1, math.ceil(len(labels) / 11))
+    # More would run into each other.
+    every = max(1, math.ceil(len(labels) / max(1, 56 / max(map(_text_width, labels), default=1))))
     for place, label in enumerate(labels):
         if place % every == 0:
             parts.append(_text(frame.x(place + 0.5), _HEIGHT - _BOTTOM + 16, label, "tick middle"))
@@ -80,7 +89,7 @@ def columns(
                     y.show(values[place]),
                 )
             )
-    return _svg(title, _HEIGHT, parts) + _legend([label for label, _ in series])
+    return _svg(title, _HEIGHT, parts) + _legend([label for label, _ in series], filled=True)
 
 
 def bars(labels: Sequence[str], values: Sequence[float], show: Format, *, title: str) -> Markup:
@@ -168,7 +177,7 @@ class _Frame:
             parts.append(_text(_LEFT - 8, at + 4, y.show(tick), "tick end"))
         for tick in _ticks(self.x_low, self.x_high) if x_ticks else []:
             parts.append(_text(self.x(tick), _HEIGHT - _BOTTOM + 16, x.show(tick), "tick middle"))
-        foot = self.y(max(self.y_low, 0))
+        foot = self.y(min(max(self.y_low, 0), self.y_high))
         parts.append(
             f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{foot:.1f}" y2="{foot:.1f}"/>'
         )
@@ -216,13 +225,19 @@ def _svg(title: str, height: float, parts: Sequence[str]) -> Markup:
     )
 
 
-def _legend(labels: Sequence[str]) -> Markup:
+def _legend(labels: Sequence[str], *, filled: bool = False) -> Markup:
     if len(labels) < 2:
         return Markup()
+
+    def key(place: int) -> str:
+        if filled:
+            return f'<rect class="mark c{place + 1}" x="6" width="12" height="8"/>'
+        dashes = _DASHES[place % len(_DASHES)]
+        return f'<path class="line c{place + 1}" d="M0 4 H24" stroke-dasharray="{dashes}"/>'
+
     keys = "".join(
-        f'<span class="key"><svg viewBox="0 0 24 8" aria-hidden="true">'
-        f'<path class="line c{place + 1}" d="M0 4 H24" '
-        f'stroke-dasharray="{_DASHES[place % len(_DASHES)]}"/></svg>{escape(label)}</span>'
+        f'<span class="key"><svg viewBox="0 0 24 8" aria-hidden="true">{key(place)}</svg>'
+        f"{escape(label)}</span>"
         for place, label in enumerate(labels)
     )
     return Markup(f'<p class="legend">{keys}</p>')

@@ -218,8 +218,8 @@ class _Page:
             self._gain(),
             self._lift(),
             self._roc(),
-            self._calibration("calibration_probability", "{:.0%}".format),
-            self._calibration("calibration_spend", self.money),
+            self._calibration("calibration_probability", "{:.0%}".format, ("", "{:.0%}".format)),
+            self._calibration("calibration_spend", self.money, (self._each(), "{:,.0f}".format)),
             self._confusion(),
             self._distribution(),
         ]
@@ -268,7 +268,12 @@ class _Page:
         )
         return self._figure("lift", picture, _points_table(t("gain_x"), percent, times, curves))
 
-    def _calibration(self, name: str, show: Any) -> Figure | None:
+    def _each(self) -> str:
+        """Names an axis of money a user."""
+        each = self.texts("each")
+        return each if self.currency == "unspecified" else f"{each}, {self.currency}"
+
+    def _calibration(self, name: str, show: Any, axis: tuple[str, Any]) -> Figure | None:
         curve = self.curves.get(("model", name, ""))
         if curve is None:
             return None
@@ -278,7 +283,7 @@ class _Page:
         picture = charts.columns(
             labels,
             [(t("expected"), predicted), (t("realised"), came)],
-            Axis("" if name == "calibration_probability" else t("each"), show),
+            Axis(*axis),
             title=t(name),
         )
         rows = [
@@ -344,6 +349,7 @@ class _Page:
             Axis(t("loss_x"), whole),
             Axis(t("loss_y"), "{:.2f}".format),
             title=t("loss"),
+            from_zero=False,
         )
         return self._figure("loss", picture, _points_table(t("loss_x"), whole, shown, curves))
 
