@@ -1,4 +1,4 @@
-{#- Owned by dbt, filled by `purchasing-power backtest` and `train`: runs leave its rows alone, full refresh included. -#}
+{#- Owned by dbt, filled by `purchasing-power backtest` and `train`: runs leave it alone, full refresh included. -#}
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='fail') }}
 
 with
