@@ -39,6 +39,7 @@ def main() -> None:
         folder = Path(name)
         for language in {language for language, *_ in SHOTS.values()}:
             write_report(project, folder / f"{language}.html", Silent(), language=language)
+        PICTURES.mkdir(exist_ok=True)
         for shot, (language, place, height, dark) in SHOTS.items():
             target = PICTURES / f"{shot}.png"
             picture(folder / f"{language}.html", target, place=place, width=1280, height=height, dark=dark)

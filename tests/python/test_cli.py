@@ -51,7 +51,14 @@ def parsed_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "profiles.yml").write_text(
         "shop: {target: dev, outputs: {dev: {type: duckdb, path: warehouse.duckdb}}}\n"
     )
-    for name in ("settings", "feature_catalogue", "training_sequences", "models", "model_metrics"):
+    for name in (
+        "settings",
+        "feature_catalogue",
+        "training_sequences",
+        "models",
+        "model_metrics",
+        "model_curves",
+    ):
         path = folder / "models" / f"purchasing_power__{name}.sql"
         path.parent.mkdir(exist_ok=True)
         path.write_text("select 1 as placeholder")
