@@ -148,8 +148,9 @@ preferred as (
         category,
         max(category_rank) as category_rank,
         max(case when likeliness_place = 1 then band end) as band,
-        max(
-            case when likeliness_place = 1 then cast(weight / weight_of_category as {{ purchasing_power.type_double() }}) end
+        cast(
+            max(case when likeliness_place = 1 then weight / weight_of_category end)
+            as {{ purchasing_power.type_double() }}
         ) as band_share,
         max(case when last_place = 1 then band end) as last_bought_band
     from placed
