@@ -154,3 +154,38 @@ def test_the_packages_own_tables_are_left_out() -> None:
 def test_a_warehouse_without_orders_says_what_is_missing() -> None:
     with pytest.raises(PurchasingPowerError, match=r"a user, a time and an amount"):
         mapping_of("create table notes as select 'x' as note")
+
+
+HEADS_AND_LINES = (
+    "create table orders as select range + 10 as id, range % 3 as customer_id, timestamp '2024-01-01' as created_at from range(20)",
+    "create table line_items as select range as id, range // 2 + 10 as order_id, 2 as quantity, 1.5 as price from range(40)",
+)
+
+
+def test_what_lines_do_not_say_is_taken_from_their_order() -> None:
+    mapping = mapping_of(*HEADS_AND_LINES)
+    assert mapping["order_lines"] == {
+        "relation": "main.line_items",
+        "columns": {
+            "order_line_id": "id",
+            "order_id": "order_id",
+            "user_id": "(select max(head.customer_id) from main.orders as head where head.id = input.order_id)",
+            "ordered_at": "(select max(head.created_at) from main.orders as head where head.id = input.order_id)",
+            "quantity": "quantity",
+            "amount": "quantity * price",
+        },
+    }
+
+
+def test_tables_whose_ids_lie_apart_are_not_joined() -> None:
+    heads, lines = HEADS_AND_LINES
+    with pytest.raises(PurchasingPowerError, match="None of the 2 filled tables"):
+        mapping_of(heads.replace("range + 10 as id", "range + 1000 as id"), lines)
+
+
+def test_a_note_says_where_the_rest_was_taken_from() -> None:
+    connection = duckdb.connect()
+    for statement in HEADS_AND_LINES:
+        connection.execute(statement)
+    text = to_yaml(propose(inspect_tables(DuckDBConnection(connection))))
+    assert "# user_id and ordered_at: taken from main.orders, whose id is the order_id of a line." in text

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 import yaml
 
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.warehouse.inspection import Column, Table, plain_or_quoted
-from purchasing_power.warehouse.mapping_rules import RULES, TABLE_HINTS, UNIT_PRICE, Rule, rank
+from purchasing_power.warehouse.inspection import NUMBER, Column, Table, plain_or_quoted
+from purchasing_power.warehouse.mapping_rules import OWN_ID, RULES, TABLE_HINTS, UNIT_PRICE, Rule, rank
 
 # These need so little that any table with a user would do; hence the table's name has to speak for them.
 _NAMED_RELATIONS = ("browse_events", "reviews", "customers")
+# What lines of an order do not repeat, where a table of orders stands beside that of their lines.
+_OF_THE_ORDER = ("user_id", "ordered_at", "cancelled_at")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def propose(tables: Sequence[Table]) -> list[Proposal]:
     filled = [table for table in tables if table.rows > 0]
     candidates = {
         relation: sorted(
-            (found for table in filled if (found := _fit(relation, table)) is not None),
+            (found for table in filled if (found := _fit(relation, table, filled)) is not None),
             key=lambda proposal: (-proposal.score, proposal.table.name),
         )
         for relation in RULES
@@ -91,7 +93,7 @@ def to_yaml(proposals: Sequence[Proposal]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fit(relation: str, table: Table) -> Proposal | None:
+def _fit(relation: str, table: Table, tables: Sequence[Table]) -> Proposal | None:
     """Maps a table to a relation, or gives None where it does not look like one."""
     rules = RULES[relation]
     hinted = re.search(TABLE_HINTS[relation], table.name, re.I) is not None
@@ -102,7 +104,7 @@ def _fit(relation: str, table: Table) -> Proposal | None:
     used: set[str] = set()
     # Required columns choose first, so that an optional one cannot take what they need.
     for name in sorted(rules, key=lambda name: not rules[name].required):
-        fitting = _ranked(rules[name], table, used)
+        fitting = _ranked(rules[name], table, used) or (_own_id(rules[name], table, used) if hinted else [])
         if not fitting:
             continue
         best, others = fitting[0], fitting[1:]
@@ -113,6 +115,8 @@ def _fit(relation: str, table: Table) -> Proposal | None:
             notes.append(f"{name}: {alternatives} would fit as well as {best.name}.")
     if relation == "order_lines" and "amount" not in columns:
         _multiply_amount(table, columns, notes)
+    if relation == "order_lines" and "amount" in columns:
+        _look_up_the_order(table, tables, columns, notes)
     if any(rule.required and name not in columns for name, rule in rules.items()):
         return None
     if relation == "reviews" and not {"rating", "review_text"} & set(columns):
@@ -130,6 +134,61 @@ def _ranked(rule: Rule, table: Table, used: set[str]) -> list[Column]:
     ranks = [(rank(rule, column), column) for column in table.columns if column.name not in used]
     best = min((place for place, _ in ranks if place is not None), default=None)
     return [column for place, column in ranks if place is not None and place == best]
+
+
+def _own_id(rule: Rule, table: Table, used: set[str]) -> list[Column]:
+    """Gives the column that identifies the rows of a table which is about the thing itself."""
+    if not rule.unique:
+        return []
+    own = Rule((OWN_ID,), rule.needs, unique=True)
+    return _ranked(own, table, used)[:1]
+
+
+def _look_up_the_order(
+    table: Table, tables: Sequence[Table], columns: dict[str, str], notes: list[str]
+) -> None:
+    """Takes what lines do not say, such as the user, from the table of their orders."""
+    missing = [name for name in _OF_THE_ORDER if name not in columns]
+    order = next(
+        (column for column in table.columns if plain_or_quoted(column.name) == columns.get("order_id")), None
+    )
+    if order is None or not {"user_id", "ordered_at"} & set(missing):
+        return
+    for head in tables:
+        ids = [column for column in head.columns if column.unique and _identifies(column, order)]
+        if (
+            head.name == table.name
+            or not ids
+            or re.search(TABLE_HINTS["order_lines"], head.name, re.I) is None
+        ):
+            continue
+        used = {ids[0].name}
+        found = {name: _ranked(RULES["order_lines"][name], head, used)[:1] for name in missing}
+        if any(not found[name] for name in missing if RULES["order_lines"][name].required):
+            continue
+        key, own_key = plain_or_quoted(ids[0].name), plain_or_quoted(order.name)
+        for name, chosen in found.items():
+            if chosen:
+                columns[name] = (
+                    f"(select max(head.{plain_or_quoted(chosen[0].name)}) from {head.name} as head "
+                    f"where head.{key} = input.{own_key})"
+                )
+        looked_up = " and ".join(name for name in found if name in columns)
+        notes.append(
+            f"{looked_up}: taken from {head.name}, whose {ids[0].name} is the {order.name} of a line."
+        )
+        return
+
+
+def _identifies(own: Column, foreign: Column) -> bool:
+    """Whether a column that identifies orders can be what another table's column points to."""
+    named = own.name.lower() == foreign.name.lower() or re.fullmatch(OWN_ID, own.name.lower()) is not None
+    if not named or own.kind != foreign.kind:
+        return False
+    if own.kind != NUMBER or None in (own.smallest, own.largest, foreign.smallest, foreign.largest):
+        return True
+    # Samples, so ends need not meet; ranges that lie apart belong to different things.
+    return bool(own.smallest <= foreign.largest and foreign.smallest <= own.largest)  # type: ignore[operator]
 
 
 def _multiply_amount(table: Table, columns: dict[str, str], notes: list[str]) -> None:
