@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist pictures test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist pictures reference test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -65,6 +65,10 @@ bench-watchlist: ## How many of the watchlist's users are those whom the simulat
 pictures: ## The documentation's pictures, of the built demo's report (needs Chromium)
 	@sh scripts/venv.sh demo
 	$(BIN)/python scripts/pictures.py
+
+reference: ## Descriptions of macros and docs/reference.md, from the code
+	@sh scripts/venv.sh dev
+	$(BIN)/python scripts/reference.py
 
 test: lint unit dbt integration ## Everything: lint, Python tests, dbt unit and data tests, the package as a dependency
 

@@ -68,6 +68,7 @@
 {% endmacro %}
 
 
+{#- An array of floats that holds none. -#}
 {% macro empty_float_array() %}
     {{ return(adapter.dispatch('empty_float_array', 'purchasing_power')()) }}
 {% endmacro %}

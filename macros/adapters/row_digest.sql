@@ -21,6 +21,7 @@
 {% endmacro %}
 
 
+{#- The md5 of a row's columns, as text, where an engine has no better hash. -#}
 {% macro row_md5(columns) %}
     {%- set texts = [] -%}
     {%- for column in columns -%}

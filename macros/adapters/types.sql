@@ -11,6 +11,7 @@
 {% endmacro %}
 
 
+{#- The SQL type of money: exact, with four places. -#}
 {% macro type_money() %}
     {{ return('decimal(18, 4)') }}
 {% endmacro %}
@@ -22,6 +23,7 @@
 {% endmacro %}
 
 
+{#- The SQL type of a 64-bit float. -#}
 {% macro type_double() %}
     {{ return(adapter.dispatch('type_double', 'purchasing_power')()) }}
 {% endmacro %}
@@ -57,6 +59,7 @@
 {% endmacro %}
 
 
+{#- The SQL type of an array of texts. -#}
 {% macro type_text_array() %}
     {{ return(adapter.dispatch('type_text_array', 'purchasing_power')()) }}
 {% endmacro %}
@@ -79,6 +82,7 @@
 {% endmacro %}
 
 
+{#- The SQL type of raw bytes. -#}
 {% macro type_bytes() %}
     {{ return(adapter.dispatch('type_bytes', 'purchasing_power')()) }}
 {% endmacro %}

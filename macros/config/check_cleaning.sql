@@ -25,6 +25,7 @@
 {% endmacro %}
 
 
+{#- Refuses a rule of purchasing_power__fills that there is not. -#}
 {% macro check_fill(where, fill, may_reject=false) %}
     {% set methods = ['zero', 'mean', 'median', 'group_median', 'nearest'] + (['reject'] if may_reject else []) %}
     {% if fill not in methods and (fill is not number or fill is boolean) %}
@@ -35,6 +36,7 @@
 {% endmacro %}
 
 
+{#- Refuses a rule of purchasing_power__outliers that there is not. -#}
 {% macro check_outlier_rule(where, own) %}
     {% for key, value in own.items() %}
         {% set wanted = {

@@ -86,6 +86,7 @@
 {% endmacro %}
 
 
+{#- Refuses what is not a share from 0 to 1. -#}
 {% macro check_share(where, share) %}
     {% if share is not number or share is boolean or share < 0 or share > 1 %}
         {{ purchasing_power.refuse_config(where, 'is ' ~ tojson(share) ~ ': write a share from 0 to 1.') }}

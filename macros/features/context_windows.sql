@@ -186,6 +186,7 @@ context as (
 {% endmacro %}
 
 
+{#- The regular expression that takes an aggregate of the catalogue apart. -#}
 {% macro aggregate_pattern() %}
     {{ return('\\b(sum|max|min|count)\\((\\w+)\\)') }}
 {% endmacro %}
@@ -231,21 +232,25 @@ context as (
 {% endmacro %}
 
 
+{#- The columns that such aggregates read. -#}
 {% macro sliding_columns() %}
     {{ return(purchasing_power.sliding_aggregates() | map(attribute=1) | unique | list) }}
 {% endmacro %}
 
 
+{#- The name under which such an aggregate over a window is kept. -#}
 {% macro sliding_name(aggregate, column, window) %}
     {{ return(aggregate ~ '_' ~ column ~ '_' ~ window[0] ~ '_to_' ~ window[1]) }}
 {% endmacro %}
 
 
+{#- The name of the column that counts a user's steps up to so many days before an anchor. -#}
 {% macro steps_before(days) %}
     {{ return('steps_before_' ~ purchasing_power.days_in_name(days)) }}
 {% endmacro %}
 
 
+{#- The name under which the running totals of so many days before an anchor are joined. -#}
 {% macro totals_before(days) %}
     {{ return('totals_before_' ~ purchasing_power.days_in_name(days)) }}
 {% endmacro %}

@@ -28,6 +28,7 @@
 {% endmacro %}
 
 
+{#- The column of purchasing_power__scaling that belongs to a feature. -#}
 {% macro scaling_column(feature_set, name) %}
     {{ return(feature_set ~ '_' ~ name) }}
 {% endmacro %}

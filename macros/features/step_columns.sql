@@ -49,6 +49,7 @@
 {%- endmacro %}
 
 
+{#- Joins what things_counted() counted to the rows that it was counted for. -#}
 {% macro join_things_counted(measured, channels, by_instant) %}
     {%- for channel in channels -%}
         left join {{ channel.name }}_counted

@@ -70,6 +70,7 @@
 {% endmacro %}
 
 
+{#- Condition: a row shares its key with a row of a changed user. -#}
 {% macro has_touched_key(input_name) %}
     {{ return(
         '(mapping_position, ' ~ purchasing_power.input_keys(input_name)[0] ~ ') in (select mapping_position, row_key from '

@@ -59,6 +59,7 @@
 {% endmacro %}
 
 
+{#- Refuses shares and SQL of audiences that are none. -#}
 {% macro check_audiences() %}
     {{ purchasing_power.check_share('purchasing_power__audience_uplift', purchasing_power.setting('audience_uplift')) }}
     {% for name, rule in purchasing_power.audience_rules().items() %}

@@ -46,6 +46,7 @@
 {% endmacro %}
 
 
+{#- Refuses ends of stages that lie in the wrong order. -#}
 {% macro check_lifecycle() %}
     {% set rules = purchasing_power.lifecycle_rules() %}
     {% for low, high in [

@@ -44,6 +44,7 @@
 {% endmacro %}
 
 
+{#- Refuses thresholds of the watchlist that cannot be meant. -#}
 {% macro check_risk() %}
     {% set rules = purchasing_power.risk_rules() %}
     {{ purchasing_power.check_share('purchasing_power__risk.top_share', rules.top_share) }}

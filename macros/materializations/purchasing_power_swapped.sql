@@ -32,6 +32,7 @@
 {% endmaterialization %}
 
 
+{#- The relation that is written beside the one it replaces. -#}
 {% macro next_relation() %}
     {{ return(this.incorporate(path={'identifier': this.identifier ~ '__next'}, type='table')) }}
 {% endmacro %}

@@ -51,6 +51,7 @@
 {% endmacro %}
 
 
+{#- Stops a run before anything is scored, with one sentence. -#}
 {% macro refuse_to_score(reason) %}
     {{ exceptions.raise_compiler_error('Nothing was scored and the previous scores stay: ' ~ reason) }}
 {% endmacro %}

@@ -133,6 +133,7 @@ limited as (
 {% endmacro %}
 
 
+{#- The SQL type that a cleaned column keeps. -#}
 {% macro cleaned_type(input_name, column) %}
     {{ return(purchasing_power.contract_type(purchasing_power.input_contract()[input_name][column].type)) }}
 {% endmacro %}
@@ -148,6 +149,7 @@ limited as (
 {% endmacro %}
 
 
+{#- Condition: a column's value lies beyond its fence. -#}
 {% macro is_beyond_fence(column) %}
     {{ return('abs(' ~ column ~ ') > ' ~ column ~ '_fence') }}
 {% endmacro %}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -86,3 +88,37 @@ def test_public_tables_have_enforced_contracts() -> None:
         (entry,) = yaml.safe_load(file.read_text())["models"]
         assert entry["config"]["contract"]["enforced"], name
         assert all("data_type" in column for column in entry["columns"]), name
+
+
+def test_what_is_read_off_the_code_is_up_to_date() -> None:
+    """Macros' descriptions and the reference; a macro without a comment fails here too."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "reference.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_intermediate_models_are_private_and_public_ones_public() -> None:
+    access = {"purchasing_power": "public", "int_purchasing_power": "private", "stg_purchasing_power": None}
+    for model in ROOT.glob("models/*/*.sql"):
+        (entry,) = yaml.safe_load(model.with_suffix(".yml").read_text())["models"]
+        assert entry.get("config", {}).get("access") == access[model.stem.split("__")[0]], model.stem
+
+
+def test_every_command_says_how_it_is_used() -> None:
+    commands = (ROOT / "docs" / "reference.md").read_text().split("## Commands")[1].split("\n### ")[1:]
+    assert len(commands) > 15
+    for command in commands:
+        name = command.split("`")[1]
+        assert f"Example: `{name}" in command, name
+
+
+def test_each_mart_has_a_reader() -> None:
+    exposed = (ROOT / "models" / "marts" / "exposures.yml").read_text()
+    asked = (ROOT / "models" / "marts" / "semantic_models.yml").read_text()
+    for model in ROOT.glob(f"models/marts/{PREFIX}*.sql"):
+        if model.stem != f"{PREFIX}time_spine":
+            assert f"ref('{model.stem}')" in exposed + asked, model.stem
