@@ -41,6 +41,7 @@
         'recommended_categories': 3,
         'recommended_products': 10,
         'risk': {},
+        'publish_to': none,
 
         'refit_scaling': false,
         'refit_cleaning': false,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from purchasing_power.building import build
+from purchasing_power.publish import folder_of, run_publish
 from purchasing_power.reporting import Reporter
 from purchasing_power.score import PRODUCT_FACTORS, TEXT_SENTIMENT, fill_inputs, fill_scores
 from purchasing_power.warehouse.project import Project
@@ -26,7 +27,8 @@ def run(
     """Builds everything and scores everybody.
 
     Where dbt has Python models that is `dbt build`. Elsewhere dbt builds up to what a command fills, the
-    command fills it, and dbt goes on.
+    command fills it, and dbt goes on. Where purchasing_power__publish_to is set, the tables are published at
+    last.
 
     Args:
         project: the dbt project.
@@ -37,6 +39,13 @@ def run(
     Raises:
         PurchasingPowerError: dbt or the server fails; the scores that were there stay.
     """
+    folder = folder_of(project, None)
+    _build(project, reporter, full_refresh=full_refresh, scoring_only=scoring_only)
+    if folder is not None:
+        run_publish(project, folder, reporter)
+
+
+def _build(project: Project, reporter: Reporter, *, full_refresh: bool, scoring_only: bool) -> None:
     options = ["--full-refresh"] if full_refresh else []
     chosen = ["--select", "purchasing_power.scoring", "purchasing_power.marts"] if scoring_only else []
     if project.credentials.adapter != "postgres":

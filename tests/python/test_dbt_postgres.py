@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pyarrow as pa
 import pytest
+import sqlalchemy
 import yaml
 from shop import FEATURES, Outcome
 from simulated_shop import SimulatedShop
@@ -94,6 +96,34 @@ def test_scores_are_the_same(built: dict[str, Frames]) -> None:
 @pytest.mark.parametrize("table", MART_TABLES)
 def test_marts_are_the_same(built: dict[str, Frames], table: str) -> None:
     assert_same_mart(built[DUCKDB][table], built[POSTGRES][table], MART_TABLES[table])
+
+
+def test_a_bi_tool_reads_while_a_run_writes(twins: TwinShop, built: dict[str, Frames], host: str) -> None:
+    """As BI tools do, by SQLAlchemy: each query gets an answer, and it is that of one whole run."""
+    users = len(built[POSTGRES]["purchasing_power__scores"])
+    engine = sqlalchemy.create_engine(f"postgresql+psycopg2://postgres@/postgres?host={host}")
+    asked = (
+        "select count(*), count(distinct as_of_date) from shop.purchasing_power__scores",
+        "select sum(users), count(distinct as_of_date) from shop.purchasing_power__segments",
+    )
+    answers: list[tuple[int, int]] = []
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            for query in asked:
+                with engine.connect() as connection:
+                    answers.append(tuple(map(int, connection.execute(sqlalchemy.text(query)).one())))
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        try:
+            twins.must(POSTGRES, *RUN)
+        finally:
+            over.set()
+        reading.result()
+    assert len(answers) > 20
+    assert set(answers) == {(users, 1)}
 
 
 def test_daily_runs_equal_a_full_refresh(

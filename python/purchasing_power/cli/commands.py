@@ -118,6 +118,28 @@ def report(
 
 
 @shared_options
+def publish(
+    project: Project,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder; that of the var purchasing_power__publish_to if not given.")
+    ] = None,
+) -> None:
+    """Write the score tables and marts as Parquet files, whose folder is exchanged at once.
+
+    BI tools that read the files neither wait for a run nor make it wait. purchasing-power run does this by
+    itself where the var is set.
+
+    Example: `purchasing-power publish --to published`
+    """
+    from purchasing_power.publish import FOLDER_VAR, folder_of, run_publish
+
+    folder = folder_of(project, to)
+    if folder is None:
+        raise PurchasingPowerError(f"Nowhere to publish to: name a folder with --to, or set {FOLDER_VAR}.")
+    run_publish(project, folder, ConsoleReporter(make_console()))
+
+
+@shared_options
 def tune(
     project: Project,
     training: TrainingOptions,

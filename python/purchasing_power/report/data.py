@@ -92,7 +92,8 @@ def read_report(registry: Registry, project: Project, users: int) -> ReportData:
     connection = registry.connection
 
     def rows(model: str, rest: str, columns: str = "*") -> list[Row]:
-        return connection.fetch(f"select {columns} from {require(connection, project, model)} {rest}")
+        relation = require(connection, project, model, "purchasing-power run")
+        return connection.fetch(f"select {columns} from {relation} {rest}")
 
     settings = read_settings(connection, project)
     (totals,) = rows(

@@ -395,8 +395,19 @@ def open_registry(project: Project, *, read_only: bool = False) -> Iterator[Regi
         yield Registry(connection, project)
 
 
-def require(connection: Connection, project: Project, model: str) -> str:
+def require(
+    connection: Connection,
+    project: Project,
+    model: str,
+    made_by: str = "dbt build --selector purchasing_power_features",
+) -> str:
     """Gives a dbt model's relation name after seeing that dbt has built it.
+
+    Args:
+        connection: the warehouse.
+        project: the dbt project.
+        model: the model's name.
+        made_by: the command that builds it.
 
     Raises:
         PurchasingPowerError: it is not in the warehouse yet.
@@ -404,8 +415,7 @@ def require(connection: Connection, project: Project, model: str) -> str:
     relation = project.relation(model)
     if not connection.exists(relation):
         raise PurchasingPowerError(
-            f"{relation} is not in the warehouse yet: run `dbt build --selector purchasing_power_features` "
-            f"in {project.project_dir} first."
+            f"{relation} is not in the warehouse yet: run `{made_by}` in {project.project_dir} first."
         )
     return relation
 

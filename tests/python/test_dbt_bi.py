@@ -1,4 +1,4 @@
-"""The semantic models, validated and asked by MetricFlow itself."""
+"""What BI tools read: semantic models, asked by MetricFlow itself, and published files."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 from shop import MARTS, Shop
+
+from purchasing_power.publish import PUBLISHED
 
 pytestmark = pytest.mark.dbt
 
@@ -69,6 +72,56 @@ def test_metrics_are_asked_by_tier_and_stage(shop: Shop) -> None:
     }
     wanted = shop.sql("select purchasing_power_tier, lifecycle, users from purchasing_power__segments")
     assert counted == {(tier, stage): users for tier, stage, users in wanted}
+
+
+def test_published_files_hold_what_the_tables_do(shop: Shop, tmp_path: Path) -> None:
+    done = shop.command("publish", "--to", str(tmp_path / "files"))
+    assert done.returncode == 0, done.output
+    current = tmp_path / "files" / "current"
+    assert {path.name for path in current.iterdir()} == {f"{model}.parquet" for model in PUBLISHED}
+    for model in PUBLISHED:
+        rows = "select count(*), coalesce(sum(hash(given)), 0) from {} as given"
+        ours = duckdb.sql(rows.format(f"'{current / model}.parquet'")).fetchall()
+        assert ours == shop.sql(rows.format(model)), model
+
+
+def test_a_reader_keeps_what_it_has_opened_and_the_next_one_sees_the_new(shop: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    file = folder / "current" / "purchasing_power__scores.parquet"
+    assert shop.command("publish", "--to", str(folder)).returncode == 0
+    with file.open("rb") as opened:
+        first = opened.read(64)
+        for _ in range(2):
+            assert shop.command("publish", "--to", str(folder)).returncode == 0
+        opened.seek(0)
+        assert opened.read(64) == first
+    assert len(list((folder / "versions").iterdir())) == 2
+    assert duckdb.sql(f"select count(*) from '{file}'").fetchall() == shop.sql(
+        "select count(*) from purchasing_power__scores"
+    )
+
+
+def test_a_publication_that_fails_leaves_the_one_before(shop: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    assert shop.command("publish", "--to", str(folder)).returncode == 0
+    before = (folder / "current").readlink()
+    own = shop.copy(tmp_path / "own")
+    own.sql(f"drop table {PUBLISHED[-1]}")
+    done = own.command("publish", "--to", str(folder))
+    assert done.returncode == 1
+    assert f'{PUBLISHED[-1]}" is not in the warehouse yet: run `purchasing-power run`' in done.output
+    assert (folder / "current").readlink() == before
+    assert [path.name for path in (folder / "versions").iterdir()] == [before.name]
+
+
+def test_where_to_publish_is_asked_for_and_other_folders_are_left_alone(shop: Shop, tmp_path: Path) -> None:
+    done = shop.command("publish")
+    assert done.returncode == 1
+    assert "name a folder with --to, or set purchasing_power__publish_to" in done.output
+    (tmp_path / "current").mkdir()
+    done = shop.command("publish", "--to", str(tmp_path))
+    assert done.returncode == 1
+    assert "was not published by this command" in done.output
 
 
 def test_matured_scores_show_what_came(shop: Shop) -> None:
