@@ -90,7 +90,11 @@ peers as (
             / nullif(sum(case when earlier_purchases > 0 then earlier_purchases - 1 end), 0), 1
         ) as variance_of_log,
         coalesce(sum(earlier_orders) * 1.0 / nullif(sum(earlier_days), 0), 0) as orders_a_day,
-        coalesce(sum(horizon_refunds) / nullif(sum(horizon_bought), 0), 0) as refunded_share
+        -- before the horizon: whoever gives everything back now is not what is usual
+        coalesce(
+            sum(before_refunds) / nullif(sum(before_bought), 0),
+            sum(horizon_refunds) / nullif(sum(horizon_bought), 0), 0
+        ) as refunded_share
     from observed
 
 ),
