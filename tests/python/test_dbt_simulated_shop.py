@@ -30,7 +30,7 @@ TABLES = {
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
     folder = tmp_path_factory.mktemp("simulated") / "shop"
-    return SimulatedShop.make(folder, 300, 200, horizon_days=HORIZON_DAYS, dirt=0.2, anomalies=0.15)
+    return SimulatedShop.make(folder, 300, 200, horizon_days=HORIZON_DAYS, dirt=0.2, anomalies=0.3)
 
 
 @pytest.fixture(scope="module")
