@@ -28,8 +28,8 @@ matured as (
     from history
     cross join known_past
     where
-        {{ purchasing_power.days_between('history.as_of_date', 'known_past.known_until') }} >= history.horizon_days
-        {%- if is_incremental() %}
+        history.horizon_days <= {{ purchasing_power.days_between('history.as_of_date', 'known_past.known_until') }}
+        {% if is_incremental() -%}
         and not exists (
             select 1
             from {{ this }} as seen
@@ -62,8 +62,8 @@ came as (
     from windows
     inner join {{ ref('purchasing_power__user_steps') }} as steps
         on
-            steps.step_on >= windows.as_of_date
-            and steps.step_on < windows.matured_on
+            windows.as_of_date <= steps.step_on
+            and windows.matured_on > steps.step_on
     group by windows.as_of_date, windows.matured_on, steps.user_id
 
 ),
