@@ -20,6 +20,18 @@ known_past as (
 
 ),
 
+seen as (
+
+    select
+        as_of_date,
+        horizon_days,
+        model_version
+    from {{ this if is_incremental() else ref('purchasing_power__score_history') }}
+    where {{ 'as_of_date is not null' if is_incremental() else '1 = 0' }}
+    group by as_of_date, horizon_days, model_version
+
+),
+
 matured as (
 
     select
@@ -29,16 +41,14 @@ matured as (
     cross join known_past
     where
         history.horizon_days <= {{ purchasing_power.days_between('history.as_of_date', 'known_past.known_until') }}
-        {% if is_incremental() -%}
         and not exists (
             select 1
-            from {{ this }} as seen
+            from seen
             where
                 seen.as_of_date = history.as_of_date
                 and seen.horizon_days = history.horizon_days
                 and seen.model_version = history.model_version
         )
-        {%- endif %}
 
 ),
 

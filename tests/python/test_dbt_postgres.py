@@ -169,7 +169,15 @@ def test_a_wrong_password_is_one_sentence(twins: TwinShop, host: str, tmp_path: 
     twins.execute(POSTGRES, "create role doorkeeper login password 'right'")
     rules = Path(host) / "pg_hba.conf"
     rules.write_text(f"local all doorkeeper scram-sha-256\n{rules.read_text()}")
-    twins.execute(POSTGRES, "select pg_reload_conf()")
+    with connect(twins.project(POSTGRES)) as connection:
+        before = connection.fetch(LOADED)
+        connection.execute("select pg_reload_conf()")
+    # The server takes the rules up when it gets to it, and tells those who come after.
+    while True:
+        with connect(twins.project(POSTGRES)) as connection:
+            if connection.fetch(LOADED) != before:
+                break
+        time.sleep(0.1)
     outcome = refused(twins, tmp_path, {"user": "doorkeeper"}, "models", "list")
     assert "the profile's password is wrong: correct it" in outcome
 
@@ -206,6 +214,7 @@ def test_a_server_that_goes_midway_leaves_the_scores_that_were_there(twins: Twin
     pd.testing.assert_frame_equal(before, twins.frame(POSTGRES, "int_purchasing_power__raw_scores"))
 
 
+LOADED = "select pg_conf_load_time() as loaded_at"
 CUT_OFF = """
     select count(pg_terminate_backend(pid)) as sessions
     from pg_stat_activity
