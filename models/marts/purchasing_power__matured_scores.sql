@@ -42,7 +42,7 @@ matured as (
     where
         history.horizon_days <= {{ purchasing_power.days_between('history.as_of_date', 'known_past.known_until') }}
         and not exists (
-            select 1
+            select 1 as found
             from seen
             where
                 seen.as_of_date = history.as_of_date
