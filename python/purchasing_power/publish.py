@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 
 from purchasing_power.errors import PurchasingPowerError
@@ -18,6 +19,8 @@ from purchasing_power.warehouse.registry import require
 FOLDER_VAR = "purchasing_power__publish_to"
 # The name that readers use; it points to the newest complete version.
 CURRENT = "current"
+# A DuckDB file of views on the others.
+CATALOGUE = "purchasing_power.duckdb"
 _VERSIONS = "versions"
 # Who has opened the version before may still read it.
 _KEPT = 2
@@ -38,6 +41,8 @@ PUBLISHED = tuple(
         "price_band_products",
         "price_band_evaluation",
         "risk_watchlist",
+        "model_metrics",
+        "model_curves",
     )
 )
 
@@ -97,6 +102,7 @@ def run_publish(project: Project, folder: Path, reporter: Reporter) -> dict[str,
                         rows[model] += batch.num_rows
                 tick(place, len(PUBLISHED), model, False)
         partial.rename(target)
+        _write_catalogue(target.resolve())
         _point(folder / CURRENT, target)
     except OSError as error:
         raise PurchasingPowerError(
@@ -108,6 +114,17 @@ def run_publish(project: Project, folder: Path, reporter: Reporter) -> dict[str,
     _forget_old(versions, folder / CURRENT)
     reporter.say(f"Published {len(rows)} tables, {sum(rows.values()):,} rows, to {folder / CURRENT}")
     return rows
+
+
+def _write_catalogue(version: Path) -> None:
+    """Makes a DuckDB file of views on the files, for tools that speak SQL and look for tables.
+
+    Views name the files of their own version, by whole paths: DuckDB looks for others where the reader works.
+    """
+    with duckdb.connect(str(version / CATALOGUE)) as catalogue:
+        for model in PUBLISHED:
+            path = str(version / f"{model}.parquet").replace("'", "''")
+            catalogue.execute(f"create view {model} as from read_parquet('{path}')")
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -76,6 +76,22 @@ def picture(
     _run(f"--window-size={width},{height}", f"--screenshot={target}", *_theme(dark), shown.as_uri())
 
 
+def seen_at(address: str, picture: Path | None = None, *, width: int = 1400, height: int = 2480) -> str:
+    """Gives the document at an address once its scripts have done their work, and takes a picture if one is wanted.
+
+    Args:
+        address: what is served.
+        picture: file of a PNG.
+        width: the window's, in pixels.
+        height: likewise.
+    """
+    # In the page's own time: it goes on at once where nothing is waited for.
+    patient = ("--virtual-time-budget=60000", f"--window-size={width},{height}")
+    if picture is not None:
+        _run(*patient, f"--screenshot={picture}", address)
+    return _run(*patient, "--dump-dom", address)
+
+
 def _theme(dark: bool) -> list[str]:
     return (
         ["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]

@@ -80,7 +80,9 @@ class CompiledFeatures:
     def compile(
         cls, folder: Path, variables: Mapping[str, Any], *, later_runs: bool = False
     ) -> CompiledFeatures:
-        """Renders the models with dbt, in a copy of the package without its YAML: descriptions and tests only cost time.
+        """Renders the models with dbt, in a copy of the package without what only costs time.
+
+        Of the YAML it keeps the group that `dbt_project.yml` names, and neither descriptions nor tests.
 
         Args:
             folder: empty folder for the copy.
@@ -96,6 +98,7 @@ class CompiledFeatures:
                 folder / "models" / layer,
                 ignore=shutil.ignore_patterns("*.yml"),
             )
+        shutil.copy(PACKAGE / "models" / "groups.yml", folder / "models")
         output = {"type": "duckdb", "path": f"{DATABASE}.duckdb", "threads": 1}
         profile = {"purchasing_power": {"target": "test", "outputs": {"test": output}}}
         (folder / "profiles.yml").write_text(yaml.safe_dump(profile))

@@ -6,13 +6,21 @@ import csv
 import os
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
-from shop import MARTS, Shop
+import yaml
+from browser import CHROMIUM, seen_at
+from shop import MARTS, PACKAGE, Shop
 
-from purchasing_power.publish import PUBLISHED
+from purchasing_power.publish import CATALOGUE, PUBLISHED
+
+sys.path.append(str(PACKAGE / "scripts"))
+
+import dashboard
 
 pytestmark = pytest.mark.dbt
 
@@ -78,11 +86,14 @@ def test_published_files_hold_what_the_tables_do(shop: Shop, tmp_path: Path) -> 
     done = shop.command("publish", "--to", str(tmp_path / "files"))
     assert done.returncode == 0, done.output
     current = tmp_path / "files" / "current"
-    assert {path.name for path in current.iterdir()} == {f"{model}.parquet" for model in PUBLISHED}
-    for model in PUBLISHED:
-        rows = "select count(*), coalesce(sum(hash(given)), 0) from {} as given"
-        ours = duckdb.sql(rows.format(f"'{current / model}.parquet'")).fetchall()
-        assert ours == shop.sql(rows.format(model)), model
+    files = {f"{model}.parquet" for model in PUBLISHED}
+    assert {path.name for path in current.iterdir()} == {*files, CATALOGUE}
+    with duckdb.connect(str(current / CATALOGUE), read_only=True) as catalogue:
+        for model in PUBLISHED:
+            rows = "select count(*), coalesce(sum(hash(given)), 0) from {} as given"
+            kept = shop.sql(rows.format(model))
+            assert duckdb.sql(rows.format(f"'{current / model}.parquet'")).fetchall() == kept, model
+            assert catalogue.sql(rows.format(model)).fetchall() == kept, model
 
 
 def test_a_reader_keeps_what_it_has_opened_and_the_next_one_sees_the_new(shop: Shop, tmp_path: Path) -> None:
@@ -140,3 +151,54 @@ def test_matured_scores_show_what_came(shop: Shop) -> None:
     assert predicted == pytest.approx(expected, rel=1e-4)
     assert realised == pytest.approx(float(came), rel=1e-4)
     assert realised > 0
+
+
+@pytest.fixture(scope="module")
+def published(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    done = shop.command("publish", "--to", str(folder))
+    assert done.returncode == 0, done.output
+    return folder
+
+
+def test_the_dashboards_expressions_are_answered(published: Path) -> None:
+    datasets = {each["uuid"]: each for each in parts_of_dashboard("datasets/*")}
+    with duckdb.connect(str(published / "current" / CATALOGUE), read_only=True) as catalogue:
+        for each in datasets.values():
+            source = f"({each['sql']})" if each["sql"] else each["table_name"]
+            chosen = [column["expression"] or column["column_name"] for column in each["columns"]]
+            catalogue.execute(f"select {', '.join(chosen)} from {source} as asked")
+            for metric in each["metrics"]:
+                catalogue.execute(f"select {metric['expression']} from {source} as asked")
+    for chart in parts_of_dashboard("charts"):
+        dataset = datasets[chart["dataset_uuid"]]
+        columns = {column["column_name"] for column in dataset["columns"]}
+        metrics = {metric["metric_name"] for metric in dataset["metrics"]}
+        asked = chart["params"]
+        groups = asked.get("groupby") or []
+        named = {*([groups] if isinstance(groups, str) else groups), *asked.get("all_columns", [])}
+        named |= {asked[key] for key in ("x_axis", "source", "target") if key in asked}
+        assert named <= columns, chart["slice_name"]
+        assert {*asked.get("metrics", []), *([asked["metric"]] if "metric" in asked else [])} <= metrics
+
+
+def test_the_dashboard_shows_each_chart(published: Path) -> None:
+    if not dashboard.SUPERSET.is_file() or CHROMIUM is None:
+        pytest.skip(
+            "the dashboard is looked at where `make dashboard` has installed Superset, and a browser is"
+        )
+    with dashboard.serving(published) as address:
+        page = seen_at(f"{address}?standalone=2")
+    charts = [chart["slice_name"] for chart in parts_of_dashboard("charts")]
+    assert [name for name in charts if name not in unescape(page)] == []
+    # What Superset writes where a chart's query fails.
+    assert "Data error" not in page and "Unexpected error" not in page
+    drawn = [
+        chart for chart in parts_of_dashboard("charts") if not chart["viz_type"].startswith(("table", "big"))
+    ]
+    # A shop that was scored once has neither moves nor matured scores.
+    assert page.count("<canvas") == len(drawn) - 2
+
+
+def parts_of_dashboard(folder: str) -> list[dict[str, Any]]:
+    return [yaml.safe_load(path.read_text()) for path in sorted(dashboard.DASHBOARD.glob(f"{folder}/*.yaml"))]

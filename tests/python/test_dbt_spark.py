@@ -106,9 +106,11 @@ def test_daily_runs_equal_a_full_refresh(
     days = days_of(raw_twin, last)
     for as_of, tables in days:
         write(tables, tmp_path / str(as_of))
-    twins.must_all([(tmp_path / str(as_of), as_of, ["run"]) for as_of, _ in days])
+    # Marts are made anew each day, and of the tables that are compared.
+    chosen = ["run", "--exclude", "purchasing_power.marts", "purchasing_power.scoring.*explanation*+"]
+    twins.must_all([(tmp_path / str(as_of), as_of, chosen) for as_of, _ in days])
     daily = twins.frames(SPARK, list(COMPARED))
-    twins.must_all([(None, last, ["run", "--full-refresh"])])
+    twins.must_all([(None, last, [*chosen, "--full-refresh"])])
     full = twins.frames(SPARK, list(COMPARED))
     for table, keys in COMPARED.items():
         assert_same(daily[table], full[table], keys, relative=1e-5, absolute=1e-5)

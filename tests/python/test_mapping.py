@@ -189,3 +189,35 @@ def test_a_note_says_where_the_rest_was_taken_from() -> None:
         connection.execute(statement)
     text = to_yaml(propose(inspect_tables(DuckDBConnection(connection))))
     assert "# user_id and ordered_at: taken from main.orders, whose id is the order_id of a line." in text
+
+
+def test_a_log_that_holds_rows_twice_still_has_ids_and_doubts_are_said() -> None:
+    connection = duckdb.connect()
+    connection.execute(
+        """
+        create table orders as
+        select range - (range > 95)::int as line_id, range // 2 as order_id, range % 9 as customer_id,
+            timestamp '2024-01-01' + to_hours(range::int) as "at", 10.5 + range as total, 9.5 + range as revenue,
+            case when range % 2 = 0 then 'EUR' else 'USD' end as currency
+        from range(100)
+        """
+    )
+    text = to_yaml(propose(inspect_tables(DuckDBConnection(connection))))
+    assert "order_line_id: line_id\n" in text
+    assert "ordered_at: '\"at\"'  # likely\n" in text
+    assert "amount: total  # a guess\n" in text
+    assert "# currency has several values: map it as currency" in text
+    assert "# Not found: product_id, quantity, discount_amount, cancelled_at." in text
+
+
+def test_arrays_intervals_and_structs_are_looked_at_without_a_fall() -> None:
+    mapping = mapping_of(
+        *GROCER,
+        """
+        create table raw.oddities as
+        select [1.5::float] as embedding, interval 1 day as pause, {'a': 1} as pair, 'x'::enum ('x') as letter,
+            map {'k': 1} as counts, uuid() as household_id, '2024-01-01'::timestamptz as visit_time
+        from range(9)
+        """,
+    )
+    assert mapping["order_lines"]["relation"] == "raw.transactions"

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 import yaml
 
 from purchasing_power.errors import PurchasingPowerError
-from purchasing_power.warehouse.inspection import NUMBER, Column, Table, plain_or_quoted
+from purchasing_power.warehouse.inspection import NUMBER, SAMPLE_ROWS, Column, Table, plain_or_quoted
 from purchasing_power.warehouse.mapping_rules import OWN_ID, RULES, TABLE_HINTS, UNIT_PRICE, Rule, rank
 
 # These need so little that any table with a user would do; hence the table's name has to speak for them.
 _NAMED_RELATIONS = ("browse_events", "reviews", "customers")
+# Patterns of a rule's first two places are what the columns of most shops are called.
+_SURE = 1
+_CURRENCY = r"(\w+_)?(currency|w(ä|ae)hrung|devise|moneda|币种)(_?(code|id|iso))?"
 # What lines of an order do not repeat, where a table of orders stands beside that of their lines.
 _OF_THE_ORDER = ("user_id", "ordered_at", "cancelled_at")
 
@@ -33,6 +36,8 @@ class Proposal:
         columns: contract column -> SQL expression over the table.
         score: how well it fits; comparable within one relation.
         notes: what the reader should look at, a sentence each.
+        doubts: contract column -> likely, where the name only resembles what shops call it, or a guess, where
+            others would fit as well.
     """
 
     relation: str
@@ -40,6 +45,7 @@ class Proposal:
     columns: Mapping[str, str]
     score: float
     notes: tuple[str, ...] = field(default=())
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 def propose(tables: Sequence[Table]) -> list[Proposal]:
@@ -77,8 +83,12 @@ def propose(tables: Sequence[Table]) -> list[Proposal]:
 
 
 def to_yaml(proposals: Sequence[Proposal]) -> str:
-    """Writes proposals as the `vars` block of a dbt_project.yml, with the notes as comments."""
-    lines = ["vars:", "  purchasing_power__inputs:"]
+    """Writes proposals as the `vars` block of a dbt_project.yml, with notes and doubts as comments."""
+    lines = [
+        "# Read off names and a sample of values. What has no remark is sure; look at the rest.",
+        "vars:",
+        "  purchasing_power__inputs:",
+    ]
     for relation in RULES:
         mapped = [proposal for proposal in proposals if proposal.relation == relation]
         if not mapped:
@@ -89,7 +99,10 @@ def to_yaml(proposals: Sequence[Proposal]) -> str:
             lines += [f"{rest}# {note}" for note in proposal.notes]
             lines.append(f"{first}relation: {_scalar(proposal.table.name)}")
             lines.append(f"{rest}columns:")
-            lines += [f"{rest}  {name}: {_scalar(sql)}" for name, sql in proposal.columns.items()]
+            lines += [
+                f"{rest}  {name}: {_scalar(sql)}{_remark(proposal.doubts.get(name))}"
+                for name, sql in proposal.columns.items()
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -101,6 +114,7 @@ def _fit(relation: str, table: Table, tables: Sequence[Table]) -> Proposal | Non
         return None
     columns: dict[str, str] = {}
     notes: list[str] = []
+    doubts: dict[str, str] = {}
     used: set[str] = set()
     # Required columns choose first, so that an optional one cannot take what they need.
     for name in sorted(rules, key=lambda name: not rules[name].required):
@@ -110,7 +124,10 @@ def _fit(relation: str, table: Table, tables: Sequence[Table]) -> Proposal | Non
         best, others = fitting[0], fitting[1:]
         used.add(best.name)
         columns[name] = plain_or_quoted(best.name)
+        if (rank(rules[name], best) or 0) > _SURE:
+            doubts[name] = "likely"
         if others:
+            doubts[name] = "a guess"
             alternatives = " or ".join(column.name for column in others)
             notes.append(f"{name}: {alternatives} would fit as well as {best.name}.")
     if relation == "order_lines" and "amount" not in columns:
@@ -126,7 +143,12 @@ def _fit(relation: str, table: Table, tables: Sequence[Table]) -> Proposal | Non
         notes.append("event_type: the table has no such column, so its own name is the type.")
     score = sum(2.0 if rules[name].required else 1.0 for name in columns) + (3.0 if hinted else 0.0)
     ordered = {name: columns[name] for name in rules if name in columns}
-    return Proposal(relation, table, ordered, score, tuple(notes))
+    if relation == "order_lines":
+        _warn_of_currencies(table, notes)
+    missing = [name for name in rules if name not in columns]
+    if missing:
+        notes.append(f"Not found: {', '.join(missing)}.")
+    return Proposal(relation, table, ordered, score, tuple(notes), doubts)
 
 
 def _ranked(rule: Rule, table: Table, used: set[str]) -> list[Column]:
@@ -155,7 +177,7 @@ def _look_up_the_order(
     if order is None or not {"user_id", "ordered_at"} & set(missing):
         return
     for head in tables:
-        ids = [column for column in head.columns if column.unique and _identifies(column, order)]
+        ids = [column for column in head.columns if column.identifying and _identifies(column, order)]
         if (
             head.name == table.name
             or not ids
@@ -197,6 +219,21 @@ def _multiply_amount(table: Table, columns: dict[str, str], notes: list[str]) ->
     if prices and "quantity" in columns:
         columns["amount"] = f"{columns['quantity']} * {plain_or_quoted(prices[0].name)}"
         notes.append("amount: the table has only a price per unit, so it is multiplied by the quantity.")
+
+
+def _warn_of_currencies(table: Table, notes: list[str]) -> None:
+    """Says where a table holds money of several currencies, which nobody may add up."""
+    sampled = min(table.rows, SAMPLE_ROWS)
+    for column in table.columns:
+        if re.fullmatch(_CURRENCY, column.name, re.I) and round(column.distinct_share * sampled) > 1:
+            notes.append(
+                f"{column.name} has several values: map it as currency, name purchasing_power__currency "
+                "and map exchange_rates (docs/mapping.md), or sums of money mean nothing."
+            )
+
+
+def _remark(doubt: str | None) -> str:
+    return f"  # {doubt}" if doubt else ""
 
 
 def _scalar(value: str) -> str:

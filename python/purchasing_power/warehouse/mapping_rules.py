@@ -139,7 +139,7 @@ RULES: dict[str, dict[str, Rule]] = {
                 r"(event|hit|visit|session|click|view|visit_?start|session_?start|browse)_?(ed_)?"
                 r"(at|on|ts|time|timestamp|date|datetime|day)",
                 r"(occurred|happened|viewed|clicked|visited|started|received|sent|redeemed|redemption)_?(at|on|time|date)",
-                r"(timestamp|datetime|ts|time|date|day|created_?at)",
+                r"(timestamp|datetime|ts|time|date|day|created_?at|at|when)",
                 r"(aufgerufen|besucht|geklickt|zeitpunkt|zeitstempel|datum|fecha)(_?(am|um))?|(访问|浏览|发生|行为)?(时间|日期)",
             ),
             "time",
@@ -148,6 +148,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "event_type": Rule(
             (
                 r"(event|action|activity|behaviou?r|hit|interaction)_?(type|name)?",
+                r"type|kind",
                 r"(ereignis|aktion)s?_?(typ|art)?|(事件|行为)(类型)?",
             ),
             "label",
@@ -216,6 +217,13 @@ RULES: dict[str, dict[str, Rule]] = {
             ),
             "money",
         ),
+        "stock_quantity": Rule(
+            (
+                r"(stock|inventory)_?(quantity|qty|level|count|on_?hand)?|(quantity|qty)_?(on_?hand|in_?stock)",
+                r"(lager)?bestand|库存(数量|量)?",
+            ),
+            "count",
+        ),
     },
     "customers": {
         "user_id": Rule(_USER.names, "id", required=True, unique=True),
@@ -256,7 +264,7 @@ def rank(rule: Rule, column: Column) -> int | None:
 
 
 def _values_fit(rule: Rule, column: Column) -> bool:
-    if rule.unique and not column.unique:
+    if rule.unique and not column.identifying:
         return False
     match rule.needs:
         case "id":
