@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -13,6 +14,7 @@ from shop import FEATURES, INTEGRATION, PACKAGE, Shop
 pytestmark = pytest.mark.dbt
 
 USERS, DAYS = 12, 120
+PROJECT = {"name": "worked", "config-version": 2, "profile": "corner_shop"}
 
 # Each shop is made of the same purchases, visits and things, under its own names and shapes.
 BASE = f"""
@@ -132,30 +134,66 @@ EXPECTED = {
     "german": {"order_lines", "browse_events", "products", "customers"},
     "chinese": {"order_lines", "browse_events", "products"},
 }
+GUIDE = (PACKAGE / "docs" / "mapping.md").read_text("utf-8")
+IN_THE_GUIDE = ("hosted_shop", "star")
+ONE_LOG = """
+create schema shop;
+create table shop.events as
+select moment as event_time, kind as event_type, thing as product_id, 'type.' || thing % 4 as category_code,
+    'maker' as brand, 2.25 + thing as price, person as user_id, 's' || visit // 3 as user_session
+from base.visits
+union all
+select moment, 'purchase', thing, 'type.' || thing % 4, 'maker', 2.25 + thing, person, 'p' || basket from base.lines;
+"""
 
 
 @pytest.mark.parametrize("name", SHOPS)
 def test_what_init_proposes_builds_unchanged(name: str, tmp_path: Path) -> None:
-    for file in ("profiles.yml", "selectors.yml"):
-        shutil.copy(INTEGRATION / file, tmp_path / file)
-    (tmp_path / "shop").mkdir()
-    with duckdb.connect(str(tmp_path / "shop" / "warehouse.duckdb")) as connection:
-        connection.execute(BASE + SHOPS[name] + "drop schema base cascade")
-    project = {"name": name, "config-version": 2, "profile": "corner_shop"}
-    (tmp_path / "dbt_project.yml").write_text(yaml.safe_dump(project), "utf-8")
-    shop = Shop(tmp_path)
-    shop.install(PACKAGE)
+    shop = project_on(BASE + SHOPS[name], tmp_path)
     done = shop.command("init", "--output", "mapping.yml")
     assert done.returncode == 0, done.output
-    proposed = yaml.safe_load((tmp_path / "mapping.yml").read_text("utf-8"))
+    text = (tmp_path / "mapping.yml").read_text("utf-8")
+    proposed = yaml.safe_load(text)
+    if name in IN_THE_GUIDE:
+        assert text in GUIDE, f"docs/mapping.md shows another mapping than this:\n{text}"
     assert set(proposed["vars"]["purchasing_power__inputs"]) == EXPECTED[name]
-    (tmp_path / "dbt_project.yml").write_text(
-        yaml.safe_dump({**project, **proposed}, allow_unicode=True), "utf-8"
-    )
-    built = shop.dbt("run", *FEATURES[1:])
-    assert built.returncode == 0, built.output
+    build_with(shop, proposed)
     assert shop.sql("select count(*) from purchasing_power__rejected_rows") == [(0,)]
     assert shop.sql("select count(*) from purchasing_power__users") == [(USERS,)]
     ((spend, units),) = shop.sql("select sum(spend), sum(units) from purchasing_power__user_steps")
     assert float(spend) == pytest.approx(sum((1 + n % 3) * (2.25 + n % 20) for n in range(DAYS * 12)))
     assert float(units) == sum(1 + n % 3 for n in range(DAYS * 12))
+
+
+def test_the_guides_mapping_of_one_log_builds(tmp_path: Path) -> None:
+    shop = project_on(BASE + ONE_LOG, tmp_path)
+    (block,) = [text for text in GUIDE.split("```yaml\n")[1:] if "event_type = 'purchase'" in text]
+    build_with(shop, yaml.safe_load(block.split("```")[0]))
+    # Of a product every event tells the same again.
+    assert shop.sql("select distinct relation from purchasing_power__rejected_rows") == [("products",)]
+    ((spend,),) = shop.sql("select sum(spend) from purchasing_power__user_steps")
+    assert float(spend) == pytest.approx(sum(2.25 + n % 20 for n in range(DAYS * 12)))
+    ((views, carts),) = shop.sql(
+        "select sum(events_view), sum(events_cart) from purchasing_power__user_steps"
+    )
+    assert (views, carts) == (DAYS * 8, DAYS * 4)
+
+
+def project_on(tables: str, folder: Path) -> Shop:
+    """Makes a dbt project on a warehouse of the given tables, without a mapping."""
+    for file in ("profiles.yml", "selectors.yml"):
+        shutil.copy(INTEGRATION / file, folder / file)
+    (folder / "shop").mkdir()
+    with duckdb.connect(str(folder / "shop" / "warehouse.duckdb")) as connection:
+        connection.execute(tables + "drop schema base cascade")
+    (folder / "dbt_project.yml").write_text(yaml.safe_dump(PROJECT), "utf-8")
+    shop = Shop(folder)
+    shop.install(PACKAGE)
+    return shop
+
+
+def build_with(shop: Shop, mapping: dict[str, Any]) -> None:
+    text = yaml.safe_dump({**PROJECT, **mapping}, allow_unicode=True)
+    (shop.folder / "dbt_project.yml").write_text(text, "utf-8")
+    built = shop.dbt("run", *FEATURES[1:])
+    assert built.returncode == 0, built.output

@@ -122,3 +122,38 @@ def test_each_mart_has_a_reader() -> None:
     for model in ROOT.glob(f"models/marts/{PREFIX}*.sql"):
         if model.stem != f"{PREFIX}time_spine":
             assert f"ref('{model.stem}')" in exposed + asked, model.stem
+
+
+LAYERS = ("input", "staging", "features", "scoring", "marts")
+# Raw rows, which may repeat anything, and what was refused of them.
+WITHOUT_A_KEY = {model.stem for model in ROOT.glob("models/input/*.sql")} | {f"{PREFIX}rejected_rows"}
+
+
+def test_layers_point_one_way() -> None:
+    layer_of = {
+        model.stem: LAYERS.index(model.relative_to(ROOT / "models").parts[0])
+        for model in ROOT.glob("models/**/*.sql")
+    }
+    for model in ROOT.glob("models/**/*.sql"):
+        for name in re.findall(r"ref\(['\"](\w+)['\"]\)", model.read_text()):
+            # The models of an engine's own kind stand beside those that read them.
+            known = layer_of.get(name, layer_of[model.stem])
+            assert known <= layer_of[model.stem], f"{model.stem} reads {name}, which is made after it"
+
+
+def test_public_tables_have_a_key_that_is_tested() -> None:
+    for model in ROOT.glob("models/*/*.yml"):
+        for entry in yaml.safe_load(model.read_text()).get("models", []):
+            if entry.get("config", {}).get("access") != "public" or entry["name"] in WITHOUT_A_KEY:
+                continue
+            of_columns = [test for column in entry["columns"] for test in column.get("data_tests", [])]
+            of_table = [name for test in entry.get("data_tests", []) for name in test]
+            assert {"unique", f"{PREFIX}unique_combination"} & {*map(str, of_columns), *of_table}, entry[
+                "name"
+            ]
+
+
+def test_no_model_names_a_table_by_itself() -> None:
+    for model in ROOT.glob("models/**/*.sql"):
+        named = re.search(r"(?i)\b(from|join)\s+[\"`]?[a-z_]\w*[\"`]?\.[\"`]?[a-z_]", model.read_text())
+        assert named is None, f"{model.stem}: {named and named[0]}"

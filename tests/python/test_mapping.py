@@ -92,7 +92,7 @@ def test_all_logs_are_united_and_one_without_a_type_is_named_after_its_table() -
     logs = mapping["browse_events"]
     assert isinstance(logs, list)
     assert [log["relation"] for log in logs] == ["raw.page_views", "raw.app_events"]
-    assert logs[0]["columns"]["event_type"] == "'page_views'"
+    assert logs[0]["columns"]["event_type"] == "'view'"
     assert logs[1]["columns"]["event_type"] == "event_type"
 
 

@@ -15,7 +15,15 @@ import yaml
 
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.inspection import NUMBER, SAMPLE_ROWS, Column, Table, plain_or_quoted
-from purchasing_power.warehouse.mapping_rules import OWN_ID, RULES, TABLE_HINTS, UNIT_PRICE, Rule, rank
+from purchasing_power.warehouse.mapping_rules import (
+    EVENT_TYPE_HINTS,
+    OWN_ID,
+    RULES,
+    TABLE_HINTS,
+    UNIT_PRICE,
+    Rule,
+    rank,
+)
 
 # These need so little that any table with a user would do; hence the table's name has to speak for them.
 _NAMED_RELATIONS = ("browse_events", "reviews", "customers")
@@ -139,8 +147,12 @@ def _fit(relation: str, table: Table, tables: Sequence[Table]) -> Proposal | Non
     if relation == "reviews" and not {"rating", "review_text"} & set(columns):
         return None
     if relation == "browse_events" and "event_type" not in columns:
-        columns["event_type"] = "'" + re.sub(r"\W+", "_", table.name.split(".")[-1].strip('"')) + "'"
-        notes.append("event_type: the table has no such column, so its own name is the type.")
+        own_name = table.name.split(".")[-1].strip('"')
+        known = (kind for kind, hint in EVENT_TYPE_HINTS.items() if re.search(hint, own_name, re.I))
+        columns["event_type"] = "'" + next(known, re.sub(r"\W+", "_", own_name)) + "'"
+        notes.append(
+            f"event_type: the table has no such column, so its name says it: {columns['event_type']}."
+        )
     score = sum(2.0 if rules[name].required else 1.0 for name in columns) + (3.0 if hinted else 0.0)
     ordered = {name: columns[name] for name in rules if name in columns}
     if relation == "order_lines":

@@ -254,6 +254,14 @@ TABLE_HINTS: dict[str, str] = {
     r"用户|客户|会员|顾客",
 }
 
+# What a table that holds one type of events is called, by the types that purchasing_power__event_types has.
+EVENT_TYPE_HINTS: dict[str, str] = {
+    "search": r"search|query|suche|搜索",
+    "cart": r"cart|warenkorb|panier|carrito|加购",
+    "wishlist": r"wish|favou?rite|merkzettel|收藏",
+    "view": r"view|page|browse|impression|aufruf|浏览",
+}
+
 
 def rank(rule: Rule, column: Column) -> int | None:
     """Gives the place of the first pattern that a column's whole name matches, or None; less is better."""
