@@ -152,6 +152,7 @@ def tune(
     output: Annotated[
         Path | None, typer.Option(help="File to write the best settings to, instead of printing them.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Search better training settings, on windows before the backtest's.
 
@@ -165,13 +166,16 @@ def tune(
     if output is not None:
         # Before the hours of searching.
         _refuse_existing(output, "settings")
-    report = ConsoleReporter(make_console())
+    report = ConsoleReporter(make_console(stderr=as_json))
     outcome = run_tuning(
         project, training.config(project), report, trials=trials, timeout_minutes=timeout_minutes
     )
     text = settings_yaml(outcome.best.config)
+    if as_json:
+        print_json(asdict(outcome))
     if output is None:
-        print(text, end="")
+        if not as_json:
+            print(text, end="")
         return
     output.write_text(text, encoding="utf-8")
     report.say(f"Wrote the best settings to {output}.")
@@ -270,6 +274,7 @@ def simulate(
         float, typer.Option(help="0 to 1: share of customers who break their habits at the end.")
     ] = 0.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a shop that is there.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a shop of any size, with everything known about it, to try the package on.
 
@@ -279,4 +284,6 @@ def simulate(
     from purchasing_power.simulator import simulate as write_shop
 
     config = ShopConfig(users, days, seed, horizon, dirt, anomalies)
-    write_shop(config, out, ConsoleReporter(make_console()), overwrite=overwrite)
+    rows = write_shop(config, out, ConsoleReporter(make_console(stderr=as_json)), overwrite=overwrite)
+    if as_json:
+        print_json(rows)

@@ -105,6 +105,7 @@ def compress(
     onnx_dir: Annotated[
         Path | None, typer.Option(help="Folder for the files; `onnx/` in the project if not given.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a smaller and faster candidate of a model, with what that costs measured on your own users.
 
@@ -112,10 +113,12 @@ def compress(
     """
     from purchasing_power.compress import run_compression
 
-    report = ConsoleReporter(make_console())
+    report = ConsoleReporter(make_console(stderr=as_json))
     outcome = run_compression(
         project, report, model_version=model_version, form=to, keep_trees=keep_trees, onnx_dir=onnx_dir
     )
+    if as_json:
+        print_json(asdict(outcome))
     report.say(f"Score with it: purchasing-power models promote {outcome.model_version}")
 
 
