@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist pictures reference test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist dashboard pictures reference test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -21,7 +21,7 @@ demo: ## From raw tables to scores on a year of real shopping (two minutes, and 
 	@$(BIN)/purchasing-power demo --engine $(ENGINE)
 
 demo-clean: ## Remove what the demo made, .venv excepted
-	@rm -rf demo/warehouse.duckdb demo/warehouse.duckdb.wal demo/warehouse.duckdb.tmp demo/postgres demo/spark demo/onnx \
+	@rm -rf demo/warehouse.duckdb demo/warehouse.duckdb.wal demo/warehouse.duckdb.tmp demo/postgres demo/spark demo/onnx demo/published \
 		demo/target demo/dbt_packages demo/logs demo/package-lock.yml demo/purchasing_power_report.html
 	@echo "The demo's warehouse, models and build folders are gone; 'make demo' makes them again."
 
@@ -123,6 +123,6 @@ lock: ## Write requirements/*.txt again from pyproject.toml
 	$(BIN)/uv pip compile requirements/superset.in $(LOCK_FLAGS) -o requirements/superset.txt
 
 clean: demo-clean ## Remove every file that git does not track, .venv included
-	@rm -rf .venv target dbt_packages logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	@rm -rf .venv .venv-superset target dbt_packages logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 		integration_tests/target integration_tests/dbt_packages integration_tests/logs integration_tests/shop \
 		integration_tests/onnx python/*.egg-info

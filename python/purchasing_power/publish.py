@@ -104,10 +104,11 @@ def run_publish(project: Project, folder: Path, reporter: Reporter) -> dict[str,
         partial.rename(target)
         _write_catalogue(target.resolve())
         _point(folder / CURRENT, target)
-    except OSError as error:
+    except (OSError, duckdb.Error) as error:
+        shutil.rmtree(target, ignore_errors=True)
         raise PurchasingPowerError(
-            f"The tables cannot be published to {folder}: {error.strerror or error}; what was published "
-            "before stays."
+            f"The tables cannot be published to {folder}: {getattr(error, 'strerror', None) or error}; "
+            "what was published before stays."
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)

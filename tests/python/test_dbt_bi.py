@@ -16,7 +16,11 @@ import yaml
 from browser import CHROMIUM, seen_at
 from shop import MARTS, PACKAGE, Shop
 
+from purchasing_power import publish
+from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.publish import CATALOGUE, PUBLISHED
+from purchasing_power.reporting import Silent
+from purchasing_power.warehouse.project import Project
 
 sys.path.append(str(PACKAGE / "scripts"))
 
@@ -151,6 +155,26 @@ def test_matured_scores_show_what_came(shop: Shop) -> None:
     assert predicted == pytest.approx(expected, rel=1e-4)
     assert realised == pytest.approx(float(came), rel=1e-4)
     assert realised > 0
+
+
+def test_a_catalogue_that_cannot_be_written_is_one_sentence(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "files"
+    assert shop.command("publish", "--to", str(folder)).returncode == 0
+    before = (folder / "current").readlink()
+
+    def full(*_: Any) -> None:
+        raise duckdb.IOException("No space left on device")
+
+    monkeypatch.setattr(publish, "_write_catalogue", full)
+    project = Project.find(shop.folder, profiles_dir=shop.folder)
+    with pytest.raises(
+        PurchasingPowerError, match=r"No space left on device; what was published before stays"
+    ):
+        publish.run_publish(project, folder, Silent())
+    assert (folder / "current").readlink() == before
+    assert [path.name for path in (folder / "versions").iterdir()] == [before.name]
 
 
 @pytest.fixture(scope="module")
