@@ -66,6 +66,7 @@
     {{ purchasing_power.check_lifecycle() }}
     {{ purchasing_power.check_audiences() }}
     {{ purchasing_power.check_risk() }}
+    {{ purchasing_power.check_monitoring() }}
 
     {% for name in ('earliest_date', 'as_of_date') %}
         {% set date = purchasing_power.setting(name) %}

@@ -43,6 +43,8 @@
         'risk': {},
         'publish_to': none,
 
+        'monitoring': {},
+
         'refit_scaling': false,
         'refit_cleaning': false,
     }) }}

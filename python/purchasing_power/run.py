@@ -13,6 +13,7 @@ from purchasing_power.warehouse.project import Project
 
 # What a command reads, and what is made of what it fills.
 _READ_FOR_INPUTS = ("int_purchasing_power__texts_to_read", "stg_purchasing_power__products")
+_SCORING_ALONE = ("purchasing_power.scoring", "purchasing_power.marts", "purchasing_power.monitoring")
 _MADE_OF_SCORES = (
     "purchasing_power__user_states+",
     "purchasing_power__scores+",
@@ -34,7 +35,7 @@ def run(
         project: the dbt project.
         reporter: where progress is shown.
         full_refresh: make everything anew.
-        scoring_only: take the features as they are: scores and marts alone.
+        scoring_only: take the features as they are: scores, marts and alarms alone.
 
     Raises:
         PurchasingPowerError: dbt or the server fails; the scores that were there stay.
@@ -47,7 +48,7 @@ def run(
 
 def _build(project: Project, reporter: Reporter, *, full_refresh: bool, scoring_only: bool) -> None:
     options = ["--full-refresh"] if full_refresh else []
-    chosen = ["--select", "purchasing_power.scoring", "purchasing_power.marts"] if scoring_only else []
+    chosen = ["--select", *_SCORING_ALONE] if scoring_only else []
     if project.credentials.adapter != "postgres":
         build(project, reporter, [*chosen, *options])
         return

@@ -129,4 +129,5 @@ class Shop:
 FEATURES = ("build", "--selector", "purchasing_power_features")
 SCORING = ("build", "--selector", "purchasing_power_scoring")
 MARTS = ("build", "--selector", "purchasing_power_marts")
+MONITORING = ("build", "--selector", "purchasing_power_monitoring")
 TINY_TRAINING = ("train", "--promote", "--epochs", "2", "--members", "1", "--hidden-size", "16")

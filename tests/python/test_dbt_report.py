@@ -12,7 +12,7 @@ from shop import MARTS, Shop
 pytestmark = pytest.mark.dbt
 
 LANGUAGES = ("en", "zh")
-ALWAYS = {"tiers", "segments", "importance", "timeline", "reasons", "loss"}
+ALWAYS = {"tiers", "segments", "importance", "timeline", "reasons", "loss", "logs", "feature_drift"}
 OF_A_BACKTEST = {
     "gain",
     "lift",
@@ -30,7 +30,8 @@ def reported(scored_shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Sho
     """A shop with marts, a backtest, a user of a hostile name, and the report in both languages."""
     shop = scored_shop.copy(tmp_path_factory.mktemp("reported") / "shop")
     backtest = ("backtest", "--no-peers", "--epochs", "1", "--members", "1", "--trees", "0")
-    for done in (shop.dbt(*MARTS), shop.command(*backtest)):
+    monitoring = ("run", "--selector", "purchasing_power_monitoring")
+    for done in (shop.dbt(*MARTS), shop.dbt(*monitoring), shop.command(*backtest)):
         assert done.returncode == 0, done.output
     ((user_id,),) = shop.sql(
         "select user_id from purchasing_power__score_explanations where rank = 1 "

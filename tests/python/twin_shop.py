@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
-from shop import FEATURES, MARTS, PACKAGE, SCORING, TINY_TRAINING, Outcome
+from shop import FEATURES, MARTS, MONITORING, PACKAGE, SCORING, TINY_TRAINING, Outcome
 from simulated_shop import SimulatedShop
 
 from purchasing_power.warehouse.connection import connect
@@ -42,6 +42,10 @@ MART_TABLES = {
     "purchasing_power__price_band_products": ["product_id"],
     "purchasing_power__price_band_evaluation": ["method"],
     "purchasing_power__risk_watchlist": ["user_id"],
+    "purchasing_power__input_changes": ["input_name", "measure", "observed_on"],
+    "purchasing_power__unseen_categories": ["input_name", "column_name", "observed_on"],
+    "purchasing_power__input_freshness": ["input_name"],
+    "purchasing_power__feature_drift": ["feature_set", "feature_name", "observed_on"],
 }
 COMPARED = FEATURE_TABLES | SCORE_TABLES
 Frames: TypeAlias = dict[str, pd.DataFrame]
@@ -141,6 +145,7 @@ class TwinShop:
         self.must(DUCKDB, "purchasing_power", *TINY_TRAINING)
         self.must(DUCKDB, *SCORING)
         self.must(DUCKDB, *MARTS)
+        self.must(DUCKDB, *MONITORING)
 
     def take_over_champion(self) -> None:
         """Copies the champion from DuckDB to the other engine, and promotes it there."""

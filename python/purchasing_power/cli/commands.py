@@ -273,6 +273,10 @@ def simulate(
     anomalies: Annotated[
         float, typer.Option(help="0 to 1: share of customers who break their habits at the end.")
     ] = 0.0,
+    shift: Annotated[
+        list[str] | None,
+        typer.Option(help="What goes wrong on the last day, to try alarms: price_rise, lost_event, doubled_bots, currency_bug."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a shop that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -283,7 +287,7 @@ def simulate(
     from purchasing_power.simulator import ShopConfig
     from purchasing_power.simulator import simulate as write_shop
 
-    config = ShopConfig(users, days, seed, horizon, dirt, anomalies)
+    config = ShopConfig(users, days, seed, horizon, dirt, anomalies, tuple(shift or ()))
     rows = write_shop(config, out, ConsoleReporter(make_console(stderr=as_json)), overwrite=overwrite)
     if as_json:
         print_json(rows)

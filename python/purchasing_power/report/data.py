@@ -58,6 +58,10 @@ class ReportData:
         bands: rows of `purchasing_power__price_band_evaluation`.
         watchlist: the first rows of `purchasing_power__risk_watchlist`.
         history: date, users and average expected spend of each scoring.
+        alarms: what is unusual today: where, what, and the value beside the usual one.
+        logs: rows of `purchasing_power__input_changes` that count a log's rows, by day.
+        drift: rows of `purchasing_power__feature_drift` of the newest day.
+        matured: rows of `purchasing_power__calibration` of the newest matured scoring, the lowest tenth first.
     """
 
     settings: FeatureSettings
@@ -76,6 +80,10 @@ class ReportData:
     bands: Sequence[Row]
     watchlist: Sequence[Row]
     history: Sequence[Row]
+    alarms: Sequence[Row]
+    logs: Sequence[Row]
+    drift: Sequence[Row]
+    matured: Sequence[Row]
 
 
 def read_report(registry: Registry, project: Project, users: int) -> ReportData:
@@ -153,7 +161,56 @@ def read_report(registry: Registry, project: Project, users: int) -> ReportData:
             "as_of_date, count(*) as users, avg(expected_spend) as average, "
             "avg(purchase_probability) as probability",
         ),
+        alarms=_alarms(rows),
+        logs=rows(
+            "purchasing_power__input_changes", "where measure = 'rows' order by input_name, observed_on"
+        ),
+        drift=rows(
+            "purchasing_power__feature_drift",
+            "where is_newest and feature_set = 'channel' order by recent_psi desc, feature_name",
+        ),
+        matured=_matured(rows),
     )
+
+
+def _alarms(rows: Any) -> list[Row]:
+    """Gives what is unusual on the newest day, the farthest from usual first within each table."""
+    return [
+        *rows(
+            "purchasing_power__input_changes",
+            "where is_newest and is_unusual order by abs(departure) desc",
+            "input_name as place, measure as name, value, usual_value, kind",
+        ),
+        *rows(
+            "purchasing_power__unseen_categories",
+            "where is_newest and is_unusual order by departure desc",
+            "input_name as place, column_name as name, unseen_share as value, usual_share as usual_value, "
+            "'unseen' as kind",
+        ),
+        *rows(
+            "purchasing_power__input_freshness",
+            "where is_late order by input_name",
+            "input_name as place, 'newest row' as name, silent_days as value, "
+            "usual_silent_days as usual_value, 'silent' as kind",
+        ),
+        *(
+            alarm
+            for model in ("feature_drift", "score_drift")
+            for alarm in rows(
+                f"purchasing_power__{model}",
+                "where is_newest and (has_jumped or has_drifted) order by departure desc",
+                "feature_set as place, feature_name as name, psi as value, usual_psi as usual_value, "
+                "'psi' as kind",
+            )
+        ),
+    ]
+
+
+def _matured(rows: Any) -> list[Row]:
+    found = [row for row in rows("purchasing_power__calibration", "where grouping_name = 'decile'") if row]
+    newest = max((row["matured_on"] for row in found), default=None)
+    chosen = [row for row in found if row["matured_on"] == newest]
+    return sorted(chosen, key=lambda row: int(row["group_name"]))
 
 
 def _spread(rows: Sequence[Row], count: int) -> list[Row]:

@@ -140,7 +140,12 @@ class _Page:
             quality=[figure for figure in self._quality() if figure is not None],
             loss=self._loss(),
             importance=self._importance(),
-            drift=self._drift(),
+            alarms=self._alarms(),
+            drift=[
+                figure
+                for figure in (self._drift(), self._logs(), self._feature_drift(), self._matured())
+                if figure is not None
+            ],
             examples=[self._example(example) for example in data.examples],
             audiences=self._audiences(),
             bands=self._bands(),
@@ -362,6 +367,96 @@ class _Page:
         picture = charts.bars(labels, shares, "{:.0%}".format, title=t("importance"))
         rows = [(label, f"{share:.1%}") for label, share in zip(labels, shares, strict=True)]
         return self._figure("importance", picture, Table(("", t("share")), rows))
+
+    def _alarms(self) -> Table | None:
+        if not self.data.alarms:
+            return None
+        t = self.texts
+        form = {"count": "{:,.0f}", "value": "{:,.2f}", "psi": "{:.2f}", "silent": "{:.0f}"}
+
+        def shown(row: dict[str, Any], name: str) -> str:
+            return "-" if row[name] is None else form.get(row["kind"], "{:.1%}").format(row[name])
+
+        return Table(
+            (t("where"), t("what"), t("today"), t("usual")),
+            [
+                (
+                    row["place"],
+                    t("a_unseen", name=row["name"])
+                    if row["kind"] == "unseen"
+                    else t(f"a_{row['kind']}", name=row["name"])
+                    if row["kind"] in ("psi", "silent")
+                    else row["name"],
+                    shown(row, "value"),
+                    shown(row, "usual_value"),
+                )
+                for row in self.data.alarms
+            ],
+        )
+
+    def _logs(self) -> Figure | None:
+        t, found = self.texts, [row for row in self.data.logs if row["usual_value"]]
+        days = sorted({row["observed_on"] for row in found})
+        if len(days) < 2:
+            return None
+        place = {day: float(at - len(days) + 1) for at, day in enumerate(days)}
+        names = list(dict.fromkeys(row["input_name"] for row in found))
+        curves = [
+            (
+                name,
+                [
+                    (place[row["observed_on"]], row["value"] / row["usual_value"])
+                    for row in found
+                    if row["input_name"] == name
+                ],
+            )
+            for name in names
+        ]
+        picture = charts.lines(
+            [Series(name, points) for name, points in curves],
+            Axis(t("days_back"), "{:.0f}".format),
+            Axis(t("of_usual"), "{:.0%}".format),
+            title=t("logs"),
+        )
+        rows = [(str(row["observed_on"]), row["input_name"], f"{row['value']:,.0f}") for row in found[-21:]]
+        return self._figure("logs", picture, Table((t("date"), t("where"), t("rows")), rows))
+
+    def _feature_drift(self) -> Figure | None:
+        t, found = self.texts, self.data.drift[:12]
+        if not found:
+            return None
+        names = [row["feature_name"] for row in found]
+        picture = charts.bars(
+            names, [row["recent_psi"] for row in found], "{:.2f}".format, title=t("feature_drift")
+        )
+        rows = [
+            (row["feature_name"], f"{row['recent_psi']:.3f}", f"{row['psi']:.3f}", f"{row['usual_psi'] or 0:.3f}")
+            for row in found
+        ]
+        return self._figure(
+            "feature_drift", picture, Table(("", t("recent"), t("today"), t("usual")), rows)
+        )
+
+    def _matured(self) -> Figure | None:
+        t, found = self.texts, self.data.matured
+        if not found:
+            return None
+        labels = [row["group_name"] for row in found]
+        predicted, came = (
+            [row[name] / row["users"] for row in found] for name in ("predicted_spend", "realised_spend")
+        )
+        picture = charts.columns(
+            labels,
+            [(t("expected"), predicted), (t("realised"), came)],
+            Axis(self._each(), "{:,.0f}".format),
+            title=t("matured"),
+        )
+        rows = [
+            (t("decile", place=label), self.money(low, cents=True), self.money(high, cents=True))
+            for label, low, high in zip(labels, predicted, came, strict=True)
+        ]
+        table = Table(("", t("expected"), t("realised")), rows)
+        return self._figure("matured", picture, table, date=found[0]["as_of_date"])
 
     def _drift(self) -> Figure | None:
         t, history = self.texts, self.data.history

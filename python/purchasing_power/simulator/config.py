@@ -14,6 +14,8 @@ LOG_START = date(2022, 3, 1)
 # what a seed means: with it a customer is the same in a shop of any size.
 BLOCK_USERS = 1024
 
+SHIFTS = ("price_rise", "lost_event", "doubled_bots", "currency_bug")
+
 
 @dataclass(frozen=True)
 class ShopConfig:
@@ -26,6 +28,7 @@ class ShopConfig:
         horizon_days: days that the truth table looks ahead.
         dirt: 0 to 1, how much of what real logs suffer from is added; see `dirt.RATES`.
         anomalies: 0 to 1, the share of customers with habits who break them at the end; see `anomalies`.
+        shifts: what goes wrong on the log's last day, of SHIFTS; see `shifts`.
 
     Raises:
         PurchasingPowerError: a value is out of its range.
@@ -37,6 +40,7 @@ class ShopConfig:
     horizon_days: int = 56
     dirt: float = 0.0
     anomalies: float = 0.0
+    shifts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses what cannot be simulated."""
@@ -53,6 +57,8 @@ class ShopConfig:
             0 <= self.anomalies <= 1,
             f"--anomalies is {self.anomalies}; give a share of customers from 0 (none) to 1.",
         )
+        for name in self.shifts:
+            _require(name in SHIFTS, f"--shift is {name!r}; choose one of {', '.join(SHIFTS)}.")
 
     @property
     def blocks(self) -> int:

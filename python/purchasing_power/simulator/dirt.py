@@ -171,16 +171,17 @@ def _plant(shop: Shop, block: Block, streams: Streams) -> tuple[Column, dict[str
     testers = np.flatnonzero(inside & (draw[1] < RATES["test_user"] * dirt)).tolist()
     strangers = [f"v{first + bot:08}" for bot in bots] + [f"test-{first + tester:08}" for tester in testers]
     names = np.array([*block.words["customer_id"], *strangers], dtype=object)
+    known = len(block.words["customer_id"])
     events, orders = block.rows["events"], block.rows["orders"]
     for place, bot in enumerate(bots):
-        events = stack(events, _bot_rows(shop, Streams(seed, first + bot), first + bot, BLOCK_USERS + place))
+        events = stack(events, _bot_rows(shop, Streams(seed, first + bot), first + bot, known + place))
     for place, tester in enumerate(testers):
-        at = BLOCK_USERS + len(bots) + place
+        at = known + len(bots) + place
         orders = stack(orders, _test_rows(shop, Streams(seed, first + tester), first + tester, at))
     planted = Rows(
         "planted",
         {
-            "customer_id": np.arange(BLOCK_USERS, len(names)),
+            "customer_id": np.arange(known, len(names)),
             "kind": np.array(["bot"] * len(bots) + ["test_user"] * len(testers), dtype=object),
         },
     )

@@ -10,6 +10,7 @@ from purchasing_power.simulator.anomalies import plant_anomalies
 from purchasing_power.simulator.block import Shop, make_block
 from purchasing_power.simulator.config import ShopConfig, date_of
 from purchasing_power.simulator.dirt import soil, soil_products
+from purchasing_power.simulator.shifts import shift
 from purchasing_power.simulator.shop_vars import vars_yaml
 from purchasing_power.simulator.writer import VARS_FILE, ShopWriter, complete_or_nothing, refuse_taken_folder
 
@@ -64,7 +65,7 @@ def _write_tables(config: ShopConfig, folder: Path, reporter: Reporter) -> dict[
         writer.write(shop.rate_rows(), shop.words)
         with reporter.progress("Customers") as tick:
             for number in range(config.blocks):
-                block = soil(shop, plant_anomalies(shop, make_block(shop, number)))
+                block = soil(shop, shift(shop, plant_anomalies(shop, make_block(shop, number))))
                 words = {**shop.words, **block.words}
                 for rows in block.rows.values():
                     writer.write(rows, words)

@@ -1,0 +1,3 @@
+{{ purchasing_power.drift_measures(['score']) }}
+
+select * from drift
