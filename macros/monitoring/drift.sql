@@ -14,12 +14,13 @@
 
 
 {#-
-    The numbers of a feature set, one a row: a select of `columns`, feature_name and value over a relation that has them side by
+    The numbers of a feature set, one a row: a select of feature_set, `columns`, feature_name and value over a relation that has them side by
     side. A join and a case, because engines agree on no other way to turn columns into rows.
 -#}
 {% macro unpivoted(feature_set, relation, columns) %}
     {%- set names = purchasing_power.watched_features()[feature_set] %}
     select
+        '{{ feature_set }}' as feature_set,
         {% for column in columns -%}
         wide.{{ column }},
         {% endfor -%}

@@ -1,4 +1,7 @@
-{#- What is known about some of the users as of now, so that it can be compared with what training knew: as many as make a distribution. -#}
+{#-
+    What is known about some of the users as of now, so that it can be compared with what training knew: as many as make a
+    distribution.
+-#}
 {%- set anchors %}(
 
     select

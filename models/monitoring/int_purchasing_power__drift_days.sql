@@ -4,6 +4,7 @@
 -#}
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 
+{%- set sampled = {'channel': 'sampled_steps', 'context': 'new_context', 'score': 'sampled_scores'} -%}
 with
 
 watched as (
@@ -11,9 +12,9 @@ watched as (
     select
         as_of.as_of_date,
         {{ purchasing_power.watched_since('as_of.as_of_date') }} as since,
-        settings.scaling_version
+        current_settings.scaling_version
     from {{ ref('int_purchasing_power__as_of') }} as as_of
-    cross join {{ ref('purchasing_power__settings') }} as settings
+    cross join {{ ref('purchasing_power__settings') }} as current_settings
 
 ),
 
@@ -45,8 +46,8 @@ new_steps as (
     from {{ ref('purchasing_power__user_steps') }} as steps
     inner join watched
         on
-            watched.since <= steps.step_on
-            and watched.as_of_date > steps.step_on
+            steps.step_on >= watched.since
+            and steps.step_on < watched.as_of_date
     left join seen
         on
             seen.feature_set = 'channel'
@@ -109,11 +110,8 @@ sampled_scores as (
 
 given as (
 
-    {% for feature_set, relation in {'channel': 'sampled_steps', 'context': 'new_context', 'score': 'sampled_scores'}.items() -%}
-    select
-        '{{ feature_set }}' as feature_set,
-        {{ feature_set }}_values.*
-    from ({{ purchasing_power.unpivoted(feature_set, relation, ['baseline_version', 'observed_on']) }}) as {{ feature_set }}_values
+    {% for feature_set in sampled -%}
+    {{ purchasing_power.unpivoted(feature_set, sampled[feature_set], ['baseline_version', 'observed_on']) }}
     {% if not loop.last -%}
     union all
     {% endif -%}

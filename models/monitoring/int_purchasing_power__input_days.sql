@@ -5,11 +5,7 @@
       value   the mean of base logarithms that add up to total, and their squares to squares
     Rows that were refused count as rows: that they are refused is a measure too.
 -#}
-{%- set logs = {
-    'order_lines': {'at': 'ordered_at', 'columns': ['order_id', 'product_id', 'quantity', 'amount', 'discount_amount', 'currency']},
-    'browse_events': {'at': 'occurred_at', 'columns': ['session_id', 'event_type', 'product_id', 'event_count', 'duration_seconds']},
-    'reviews': {'at': 'reviewed_at', 'columns': ['product_id', 'rating', 'review_text']},
-} -%}
+{%- set logs = purchasing_power.watched_logs() -%}
 {%- set double = purchasing_power.type_double() -%}
 with
 
@@ -28,27 +24,29 @@ calendar as (
     from {{ ref('purchasing_power__time_spine') }} as spine
     inner join watched
         on
-            watched.since <= spine.date_day
-            and watched.as_of_date > spine.date_day
+            spine.date_day >= watched.since
+            and spine.date_day < watched.as_of_date
 
 ),
 
 lines as (
 
     select
-        product_id,
-        cast(ordered_at as date) as observed_on,
-        amount > 0 as is_bought,
-        ln(cast(case when amount > 0 then amount end as {{ double }})) as log_amount,
+        given.product_id,
+        cast(given.ordered_at as date) as observed_on,
+        ln(cast(case when given.amount > 0 then given.amount end as {{ double }})) as log_amount,
         -- before discounts: a sale is no change of prices
         ln(cast(
-            case when amount > 0 and quantity > 0 then (amount + greatest(coalesce(discount_amount, 0), 0)) / quantity end as {{ double }}
+            case
+                when given.amount > 0 and given.quantity > 0
+                    then (given.amount + greatest(coalesce(given.discount_amount, 0), 0)) / given.quantity
+            end as {{ double }}
         )) as log_unit_price
-    from {{ ref('stg_purchasing_power__order_lines') }}
+    from {{ ref('stg_purchasing_power__order_lines') }} as given
     cross join watched
     where
-        ordered_at >= watched.since
-        and ordered_at < watched.as_of_date
+        given.ordered_at >= watched.since
+        and given.ordered_at < watched.as_of_date
 
 ),
 
@@ -74,14 +72,17 @@ earlier_prices as (
         observed_on,
         sum(log_prices) over earlier / sum(line_count) over earlier as usual_log_price
     from product_days
-    window earlier as (partition by product_id order by observed_on rows between unbounded preceding and 1 preceding)
+    window earlier as (
+        partition by product_id order by observed_on
+        rows between unbounded preceding and 1 preceding
+    )
 
 ),
 
 log_ratios as (
 
-    -- a price index of matched products: what each costs beside what it cost before, whatever is bought today. Cut at three
-    -- times as dear or cheap, so that a few absurd lines do not hide what happens to all the others
+    -- a price index of matched products: what each costs beside what it cost before, whatever is bought today. Cut
+    -- at three times as dear or cheap, so that a few absurd lines do not hide what happens to all the others
     select
         lines.observed_on,
         least(greatest(lines.log_unit_price - earlier_prices.usual_log_price, ln(1 / 3.0)), ln(3.0)) as log_ratio
@@ -124,20 +125,20 @@ line_days as (
 {{ log }}_days as (
 
     select
-        cast(checked.{{ spec.at }} as date) as observed_on,
+        cast(judged.{{ spec.at }} as date) as observed_on,
         count(*) as row_count,
-        count(distinct checked.user_id) as user_count,
+        count(distinct judged.user_id) as user_count,
         {% if log == 'order_lines' -%}
-        count(distinct case when checked.amount > 0 then checked.order_id end) as order_count,
-        sum(case when checked.amount < 0 then 1 else 0 end) as refund_count,
+        count(distinct case when judged.amount > 0 then judged.order_id end) as order_count,
+        sum(case when judged.amount < 0 then 1 else 0 end) as refund_count,
         {% elif log == 'browse_events' -%}
-        sum(case when checked.rejection_reason = 'bot' then 1 else 0 end) as bot_count,
+        sum(case when judged.rejection_reason = 'bot' then 1 else 0 end) as bot_count,
         {% for event_type in purchasing_power.setting('event_types') -%}
         sum(
             case
                 when
-                    coalesce(checked.rejection_reason, '') != 'bot'
-                    and lower(checked.event_type) = {{ purchasing_power.text_literal(event_type | lower) }}
+                    coalesce(judged.rejection_reason, '') != 'bot'
+                    and lower(judged.event_type) = {{ purchasing_power.text_literal(event_type | lower) }}
                     then 1
                 else 0
             end
@@ -145,42 +146,19 @@ line_days as (
         {% endfor -%}
         {% endif -%}
         {% for column in spec.columns if purchasing_power.has_input(log, column) -%}
-        sum(case when checked.{{ column }} is null then 1 else 0 end) as missing_{{ column }},
+        sum(case when judged.{{ column }} is null then 1 else 0 end) as missing_{{ column }},
         {% endfor -%}
-        sum(case when checked.rejection_reason is not null then 1 else 0 end) as rejected_count
-    from {{ ref('int_purchasing_power__' ~ log ~ '_checked') }} as checked
+        sum(case when judged.rejection_reason is not null then 1 else 0 end) as rejected_count
+    from {{ ref('int_purchasing_power__' ~ log ~ '_checked') }} as judged
     cross join watched
     where
-        checked.{{ spec.at }} >= watched.since
-        and checked.{{ spec.at }} < watched.as_of_date
-    group by cast(checked.{{ spec.at }} as date)
+        judged.{{ spec.at }} >= watched.since
+        and judged.{{ spec.at }} < watched.as_of_date
+    group by cast(judged.{{ spec.at }} as date)
 
 ),
 
-{% set measures = [
-    ('rows', 'count', 'days.row_count', 'null', 'null'),
-    ('users', 'count', 'days.user_count', 'null', 'null'),
-    ('rejected rows', 'share', 'days.rejected_count', 'days.row_count', 'null'),
-] -%}
-{%- if log == 'order_lines' -%}
-    {%- if purchasing_power.has_input(log, 'order_id') -%}
-        {%- do measures.append(('orders', 'count', 'days.order_count', 'null', 'null')) -%}
-    {%- endif -%}
-    {%- do measures.append(('refunds', 'share', 'days.refund_count', 'days.row_count', 'null')) -%}
-    {%- do measures.append(('line amount', 'value', 'line_days.log_amounts', 'line_days.line_count', 'line_days.squared_amounts')) -%}
-    {%- do measures.append(('price index', 'value', 'price_days.log_ratios', 'price_days.line_count', 'price_days.squared_ratios')) -%}
-{%- elif log == 'browse_events' -%}
-    {%- do measures.append(('rows of bots', 'count', 'days.bot_count', 'null', 'null')) -%}
-    {%- do measures.append(('bots', 'share', 'days.bot_count', 'days.row_count', 'null')) -%}
-    {%- if purchasing_power.has_input(log, 'event_type') -%}
-        {%- for event_type in purchasing_power.setting('event_types') -%}
-            {%- do measures.append((event_type ~ ' events', 'count', 'days.' ~ purchasing_power.event_channel(event_type), 'null', 'null')) -%}
-        {%- endfor -%}
-    {%- endif -%}
-{%- endif -%}
-{%- for column in spec.columns if purchasing_power.has_input(log, column) -%}
-    {%- do measures.append(('no ' ~ column, 'share', 'days.missing_' ~ column, 'days.row_count', 'null')) -%}
-{%- endfor -%}
+{% set measures = purchasing_power.log_measures(log, spec.columns) -%}
 measured_{{ log }} as (
 
     -- one pass over the days, not one a measure: not every engine keeps what a common table expression made
@@ -188,32 +166,18 @@ measured_{{ log }} as (
         measures.measure,
         measures.kind,
         calendar.observed_on,
-        cast(case measures.measure
-            {%- for measure, kind, total, base, squares in measures %}
-            when {{ purchasing_power.text_literal(measure) }} then {{ 'coalesce(' ~ total ~ ', 0)' if kind == 'count' else total }}
-            {%- endfor %}
-        end as {{ double }}) as total,
-        cast(case measures.measure
-            {%- for measure, kind, total, base, squares in measures if kind != 'count' %}
-            when {{ purchasing_power.text_literal(measure) }} then {{ base }}
-            {%- endfor %}
-        end as {{ double }}) as base,
-        cast({% if log == 'order_lines' -%}
-        case measures.measure
-            {%- for measure, kind, total, base, squares in measures if kind == 'value' %}
-            when {{ purchasing_power.text_literal(measure) }} then {{ squares }}
-            {%- endfor %}
-        end
-        {%- else -%} null {%- endif %} as {{ double }}) as squares,
-        min(case when days.row_count > 0 then calendar.observed_on end) over () as first_seen_on
+        cast({{ purchasing_power.of_measure(measures, 'total') }} as {{ double }}) as total,
+        cast({{ purchasing_power.of_measure(measures, 'base') }} as {{ double }}) as base,
+        cast({{ purchasing_power.of_measure(measures, 'squares') }} as {{ double }}) as squares,
+        min(case when log_days.row_count > 0 then calendar.observed_on end) over () as first_seen_on
     from calendar
     cross join (
         values
-        {% for measure, kind, total, base, squares in measures -%}
-        ({{ purchasing_power.text_literal(measure) }}, '{{ kind }}'){{ ',' if not loop.last }}
+        {% for entry in measures -%}
+        ({{ purchasing_power.text_literal(entry.name) }}, '{{ entry.kind }}'){{ ',' if not loop.last }}
         {% endfor %}
     ) as measures (measure, kind)
-    left join {{ log }}_days as days on calendar.observed_on = days.observed_on
+    left join {{ log }}_days as log_days on calendar.observed_on = log_days.observed_on
     {%- if log == 'order_lines' %}
     left join line_days on calendar.observed_on = line_days.observed_on
     left join price_days on calendar.observed_on = price_days.observed_on

@@ -5,22 +5,25 @@
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false, on_schema_change='fail') }}
 
 {%- set double = purchasing_power.type_double() -%}
+{%- set sampled = {'channel': 'sampled_steps', 'context': 'sampled_anchors', 'score': 'sampled_scores'} -%}
 with
+
+fits as (
+
+    select distinct
+        scaling_version,
+        fitted_before
+    from {{ ref('purchasing_power__scaling') }}
+
+),
 
 settings as (
 
-    select
-        settings.scaling_version,
-        scaling.fitted_before
-    from {{ ref('purchasing_power__settings') }} as settings
-    inner join (
-        select distinct
-            scaling_version,
-            fitted_before
-        from {{ ref('purchasing_power__scaling') }}
-    ) as scaling on settings.scaling_version = scaling.scaling_version
+    select fits.*
+    from {{ ref('purchasing_power__settings') }} as current_settings
+    inner join fits on current_settings.scaling_version = fits.scaling_version
     {% if is_incremental() -%}
-    where settings.scaling_version not in (select known.baseline_version from {{ this }} as known)
+    where fits.scaling_version not in (select known.baseline_version from {{ this }} as known)
     {%- endif %}
 
 ),
@@ -86,11 +89,8 @@ sampled_scores as (
 
 given as (
 
-    {% for feature_set, relation in {'channel': 'sampled_steps', 'context': 'sampled_anchors', 'score': 'sampled_scores'}.items() -%}
-    select
-        '{{ feature_set }}' as feature_set,
-        {{ feature_set }}_values.*
-    from ({{ purchasing_power.unpivoted(feature_set, relation, ['baseline_version']) }}) as {{ feature_set }}_values
+    {% for feature_set in sampled -%}
+    {{ purchasing_power.unpivoted(feature_set, sampled[feature_set], ['baseline_version']) }}
     {% if not loop.last -%}
     union all
     {% endif -%}
@@ -147,14 +147,12 @@ bins as (
         feature_set,
         baseline_version,
         feature_name,
-        row_number() over (partition by feature_set, baseline_version, feature_name order by upper_edge) as bin,
-        lag(upper_edge) over (partition by feature_set, baseline_version, feature_name order by upper_edge) as lower_edge,
+        row_number() over by_edge as bin,
+        lag(upper_edge) over by_edge as lower_edge,
         -- the last bin takes whatever is larger
-        case
-            when lead(upper_edge) over (partition by feature_set, baseline_version, feature_name order by upper_edge) is not null
-                then upper_edge
-        end as upper_edge
+        case when lead(upper_edge) over by_edge is not null then upper_edge end as upper_edge
     from edges
+    window by_edge as (partition by feature_set, baseline_version, feature_name order by upper_edge)
 
 ),
 
@@ -174,8 +172,8 @@ counted as (
             bins.feature_set = given.feature_set
             and bins.baseline_version = given.baseline_version
             and bins.feature_name = given.feature_name
-            and (bins.lower_edge is null or given.value > bins.lower_edge)
-            and (bins.upper_edge is null or given.value <= bins.upper_edge)
+            and (bins.lower_edge is null or bins.lower_edge < given.value)
+            and (bins.upper_edge is null or bins.upper_edge >= given.value)
     group by
         bins.feature_set, bins.baseline_version, bins.feature_name, bins.bin, bins.lower_edge, bins.upper_edge
 

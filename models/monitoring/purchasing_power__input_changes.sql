@@ -10,7 +10,7 @@ input_days as (
 
 scaled as (
 
-    -- on the scale on which a change of the same size means the same: counts and amounts as logarithms, shares as they are
+    -- on the scale on which changes of one size mean the same: counts and amounts as logarithms, shares as they are
     select
         input_name,
         measure,
@@ -21,7 +21,9 @@ scaled as (
             when base > 0 then total / base
         end as scaled_value,
         base,
-        case when kind = 'value' and base > 0 then greatest(squares / base - (total / base) * (total / base), 0) end as variance
+        case
+            when kind = 'value' and base > 0 then greatest(squares / base - (total / base) * (total / base), 0)
+        end as variance
     from input_days
 
 ),

@@ -44,7 +44,7 @@ recorded as (
     {%- else -%}
     select
         present.*,
-        cast(null as {{ text }}) as change,
+        cast(null as {{ text }}) as change_kind,
         1 as newest_first
     from present
     where 1 = 0
@@ -93,28 +93,29 @@ compared as (
         coalesce(present.{{ key }}, known.{{ key }}) as {{ key }},
         {% endfor -%}
         coalesce(present.data_type, known.data_type) as data_type,
-        case when known.change != 'removed' then known.data_type end as previous_type,
+        case when known.change_kind != 'removed' then known.data_type end as previous_type,
         case
             when present.column_name is null then 'removed'
             when known.column_name is null and known_relations.relation is null then 'first seen'
-            when known.column_name is null or known.change = 'removed' then 'added'
+            when known.column_name is null or known.change_kind = 'removed' then 'added'
             else 'type changed'
-        end as change
+        end as change_kind
     from present
     full outer join known
         on
-            {% for key in keys -%}
-            present.{{ key }} = known.{{ key }}{{ ' and' if not loop.last }}
-            {% endfor %}
+            present.input_name = known.input_name
+            and present.mapping_position = known.mapping_position
+            and present.relation = known.relation
+            and present.column_name = known.column_name
     left join known_relations
         on
             present.input_name = known_relations.input_name
             and present.mapping_position = known_relations.mapping_position
             and present.relation = known_relations.relation
     where
-        (present.column_name is null and known.change != 'removed')
+        (present.column_name is null and known.change_kind != 'removed')
         or known.column_name is null
-        or (known.change = 'removed' and present.column_name is not null)
+        or (known.change_kind = 'removed' and present.column_name is not null)
         or present.data_type != known.data_type
 
 ),
@@ -130,7 +131,7 @@ input_columns as (
         column_name,
 
         ----------  text
-        change,
+        change_kind,
         data_type,
         previous_type,
 

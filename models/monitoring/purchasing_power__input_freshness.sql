@@ -53,8 +53,10 @@ silences as (
         {{ purchasing_power.days_between('logs.newest_on', 'as_of.as_of_date') }} - 1 as silent_days,
         logs.longest_silence as usual_silent_days,
         -- a day without a row in a log that has none every few days means little
-        logs.active_days >= {{ purchasing_power.monitoring_rules().fewest_days }}
-        and {{ purchasing_power.days_between('logs.newest_on', 'as_of.as_of_date') }} - 1 > 2 * logs.longest_silence as is_late
+        (
+            logs.active_days >= {{ purchasing_power.monitoring_rules().fewest_days }}
+            and {{ purchasing_power.days_between('logs.newest_on', 'as_of.as_of_date') }} - 1 > 2 * logs.longest_silence
+        ) as is_late
     from logs
     cross join as_of
     union all

@@ -4,6 +4,7 @@
 -#}
 {%- set rules = purchasing_power.monitoring_rules() -%}
 {%- set double = purchasing_power.type_double() -%}
+{%- set noise = '(greatest(usual * (1 - usual), 0) + 1 / row_count) / row_count' -%}
 {%- set watched_columns = [] -%}
 {%- for log, column, at, expression in [
     ('order_lines', 'currency', 'ordered_at', 'checked.currency'),
@@ -28,10 +29,10 @@ watched as (
         {{ purchasing_power.watched_since('as_of.as_of_date') }} as since,
         coalesce(
             (
-                select min(scaling.fitted_before)
+                select min(scaling.fitted_before) as fitted_before
                 from {{ ref('purchasing_power__scaling') }} as scaling
-                inner join {{ ref('purchasing_power__settings') }} as settings
-                    on scaling.scaling_version = settings.scaling_version
+                inner join {{ ref('purchasing_power__settings') }} as current_settings
+                    on scaling.scaling_version = current_settings.scaling_version
             ),
             {{ purchasing_power.watched_since('as_of.as_of_date') }}
         ) as learnt_before
@@ -107,7 +108,7 @@ shares as (
         column_name,
         observed_on,
         cast(row_count as {{ double }}) as row_count,
-        cast(unseen_count as {{ double }}) / row_count as share,
+        cast(unseen_count as {{ double }}) / row_count as unseen_share,
         example
     from days
 
@@ -117,7 +118,7 @@ limited as (
 
     select
         *,
-        {{ purchasing_power.usual('share', ['input_name', 'column_name']) }}
+        {{ purchasing_power.usual('unseen_share', ['input_name', 'column_name']) }}
     from shares
 
 ),
@@ -126,7 +127,7 @@ judged as (
 
     select
         *,
-        {{ purchasing_power.departure('share', '(greatest(usual * (1 - usual), 0) + 1 / row_count) / row_count') }} as departure
+        {{ purchasing_power.departure('unseen_share', noise) }} as departure
     from limited
 
 ),
@@ -145,13 +146,13 @@ unseen_categories as (
 
         ----------  numerics
         cast(row_count as {{ dbt.type_bigint() }}) as row_count,
-        cast(share as {{ double }}) as unseen_share,
+        cast(unseen_share as {{ double }}) as unseen_share,
         cast(usual as {{ double }}) as usual_share,
         cast(departure as {{ double }}) as departure,
 
         ----------  booleans
         observed_on = max(observed_on) over () as is_newest,
-        departure >= {{ rules.departures }} and share - usual >= {{ rules.share_change }} as is_unusual
+        departure >= {{ rules.departures }} and unseen_share - usual >= {{ rules.share_change }} as is_unusual
 
     from judged
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from scipy.stats import spearmanr
-from shop import FEATURES, INTEGRATION, MARTS, PACKAGE, SCORING, Outcome, Shop
+from shop import FEATURES, INTEGRATION, MARTS, MONITORING, PACKAGE, SCORING, Outcome, Shop
 from simulated_shop import SimulatedShop
 
 from purchasing_power.simulator.anomalies import ANOMALIES
@@ -17,6 +17,12 @@ from purchasing_power.simulator.anomalies import ANOMALIES
 pytestmark = pytest.mark.dbt
 
 HORIZON_DAYS = 28
+# What each of them is to be noticed by, on the day itself.
+SHIFTS = {
+    "price_rise": ("order_lines", "price index"),
+    "lost_event": ("browse_events", "cart events"),
+    "doubled_bots": ("browse_events", "rows of bots"),
+}
 TABLES = {
     "order_lines": ("orders", "refunds"),
     "browse_events": ("events",),
@@ -30,7 +36,9 @@ TABLES = {
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
     folder = tmp_path_factory.mktemp("simulated") / "shop"
-    return SimulatedShop.make(folder, 300, 200, horizon_days=HORIZON_DAYS, dirt=0.2, anomalies=0.3)
+    return SimulatedShop.make(
+        folder, 300, 200, horizon_days=HORIZON_DAYS, dirt=0.2, anomalies=0.3, shifts=tuple(SHIFTS)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +167,18 @@ def test_the_watchlist_names_whom_the_simulator_planted(
     right = [user_id for user_id, kind in planted.items() if named.get(user_id, {}).get(kind)]
     assert len(right) >= 0.7 * len(planted)
     assert len(right) >= 0.7 * len(named)
+
+
+def test_each_planted_shift_is_noticed_on_its_day(built: tuple[Shop, Outcome]) -> None:
+    """Last too: with the marts of the test before it."""
+    shop, _ = built
+    done = shop.dbt(*MONITORING)
+    assert done.returncode == 0, done.output
+    assert "nothing_unusual_purchasing_power__input_changes" in done.output
+    unusual = shop.sql(
+        "select input_name, measure, is_newest from purchasing_power__input_changes where is_unusual"
+    )
+    noticed = {(log, measure) for log, measure, is_newest in unusual if is_newest}
+    assert set(SHIFTS.values()) <= noticed
+    # The days before are as they always were.
+    assert not {(log, measure) for log, measure, is_newest in unusual if not is_newest} & set(SHIFTS.values())

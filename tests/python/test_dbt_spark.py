@@ -107,7 +107,11 @@ def test_daily_runs_equal_a_full_refresh(
     for as_of, tables in days:
         write(tables, tmp_path / str(as_of))
     # Marts and alarms are made anew each day, and of the tables that are compared.
-    left_out = ["purchasing_power.marts", "purchasing_power.monitoring", "purchasing_power.scoring.*explanation*+"]
+    left_out = [
+        "purchasing_power.marts",
+        "purchasing_power.monitoring",
+        "purchasing_power.scoring.*explanation*+",
+    ]
     chosen = ["run", "--exclude", *left_out]
     twins.must_all([(tmp_path / str(as_of), as_of, chosen) for as_of, _ in days])
     daily = twins.frames(SPARK, list(COMPARED))

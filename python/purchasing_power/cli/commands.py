@@ -275,7 +275,7 @@ def simulate(
     ] = 0.0,
     shift: Annotated[
         list[str] | None,
-        typer.Option(help="What goes wrong on the last day, to try alarms: price_rise, lost_event, doubled_bots, currency_bug."),
+        typer.Option(help="Goes wrong on the last day: price_rise, lost_event, doubled_bots, currency_bug."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a shop that is there.")] = False,
     as_json: AsJson = False,

@@ -61,7 +61,7 @@ class ReportData:
         alarms: what is unusual today: where, what, and the value beside the usual one.
         logs: rows of `purchasing_power__input_changes` that count a log's rows, by day.
         drift: rows of `purchasing_power__feature_drift` of the newest day.
-        matured: rows of `purchasing_power__calibration` of the newest matured scoring, the lowest tenth first.
+        matured: rows of `purchasing_power__calibration` of the newest matured scoring, lowest tenth first.
     """
 
     settings: FeatureSettings

@@ -430,12 +430,15 @@ class _Page:
             names, [row["recent_psi"] for row in found], "{:.2f}".format, title=t("feature_drift")
         )
         rows = [
-            (row["feature_name"], f"{row['recent_psi']:.3f}", f"{row['psi']:.3f}", f"{row['usual_psi'] or 0:.3f}")
+            (
+                row["feature_name"],
+                f"{row['recent_psi']:.3f}",
+                f"{row['psi']:.3f}",
+                f"{row['usual_psi'] or 0:.3f}",
+            )
             for row in found
         ]
-        return self._figure(
-            "feature_drift", picture, Table(("", t("recent"), t("today"), t("usual")), rows)
-        )
+        return self._figure("feature_drift", picture, Table(("", t("recent"), t("today"), t("usual")), rows))
 
     def _matured(self) -> Figure | None:
         t, found = self.texts, self.data.matured

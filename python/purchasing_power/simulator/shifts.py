@@ -1,7 +1,7 @@
-"""What goes wrong in a shop's data from one day to the next, so that alarms can be tried: on the log's last day.
+"""What goes wrong in a shop's data on the last day of its log, so that alarms can be tried.
 
-Only the tables of that day change; the truth stays. The steady crawlers beside whom `doubled_bots` puts as many again are
-there on every day.
+Only the tables of that day change; the truth stays. The steady crawlers beside whom `doubled_bots` puts as
+many again are there on every day.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ def shift(shop: Shop, block: Block) -> Block:
         rows["orders"] = _multiplied(rows["orders"], last, np.where(chosen, CENTS, 1.0))
     if "lost_event" in asked:
         events = rows["events"].columns
-        rows["events"] = rows["events"].take(
-            (events["kind"] != CART) | (events["at"] // DAY_SECONDS != last)
-        )
+        rows["events"] = rows["events"].take((events["kind"] != CART) | (events["at"] // DAY_SECONDS != last))
     if "doubled_bots" in asked:
         crawlers = [
             _crawler_rows(shop, block.number, len(names), np.arange(last + 1)),
