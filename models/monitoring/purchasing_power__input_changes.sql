@@ -21,6 +21,7 @@ scaled as (
             when base > 0 then total / base
         end as scaled_value,
         base,
+        case when kind = 'count' then 1 when base > 0 then base end as weight,
         case
             when kind = 'value' and base > 0 then greatest(squares / base - (total / base) * (total / base), 0)
         end as variance
@@ -32,7 +33,7 @@ limited as (
 
     select
         *,
-        {{ purchasing_power.usual('scaled_value', ['input_name', 'measure']) }},
+        {{ purchasing_power.usual('scaled_value', ['input_name', 'measure'], weight='weight') }},
         -- of the days before: a bug spreads the values of its own day
         avg(variance) over (
             partition by input_name, measure order by observed_on

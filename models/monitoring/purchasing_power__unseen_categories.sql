@@ -118,7 +118,7 @@ limited as (
 
     select
         *,
-        {{ purchasing_power.usual('unseen_share', ['input_name', 'column_name']) }}
+        {{ purchasing_power.usual('unseen_share', ['input_name', 'column_name'], weight='row_count') }}
     from shares
 
 ),

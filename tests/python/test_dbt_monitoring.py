@@ -29,7 +29,7 @@ def watched(scored_shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop
 def test_bins_hold_everything_and_0_has_its_own(watched: Shop) -> None:
     mixed = watched.sql(
         "select feature_name, bin from purchasing_power__drift_baselines "
-        "where feature_set = 'channel' and lower_edge < 0 and upper_edge > 0"
+        "where feature_name = 'spend' and lower_edge < 0 and upper_edge > 0"
     )
     assert mixed == []
     lost = watched.sql(
@@ -54,7 +54,7 @@ def test_distances_are_those_of_their_definition(watched: Shop) -> None:
     )[0]
     training = np.array(
         watched.sql(
-            "select steps.spend from purchasing_power__user_steps as steps "
+            "select cast(steps.spend as double) from purchasing_power__user_steps as steps "
             "inner join purchasing_power__users as users using (user_id) "
             f"where users.split = 'train' and steps.step_on < date '{fitted_before}'"
         )
@@ -74,7 +74,9 @@ def test_distances_are_those_of_their_definition(watched: Shop) -> None:
     assert 0.0 in edges
     for day, psi, ks, rows in found:
         spends = np.array(
-            watched.sql(f"select spend from purchasing_power__user_steps where step_on = date '{day}'")
+            watched.sql(
+                f"select cast(spend as double) from purchasing_power__user_steps where step_on = date '{day}'"
+            )
         ).ravel()
         assert len(spends) == rows
         now, before = (

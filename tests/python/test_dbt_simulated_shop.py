@@ -19,7 +19,6 @@ pytestmark = pytest.mark.dbt
 HORIZON_DAYS = 28
 # What each of them is to be noticed by, on the day itself.
 SHIFTS = {
-    "price_rise": ("order_lines", "price index"),
     "lost_event": ("browse_events", "cart events"),
     "doubled_bots": ("browse_events", "rows of bots"),
 }
