@@ -20,7 +20,8 @@ renamed as (
         brand,
 
         ----------  numerics
-        list_price,
+        -- a price below 0 is none: it would be shown to whoever is recommended the product
+        case when list_price >= 0 then list_price end as list_price,
         stock_quantity,
 
         ----------  arrays
