@@ -117,6 +117,13 @@ def run_publish(project: Project, folder: Path, reporter: Reporter) -> dict[str,
     return rows
 
 
+def remove_earlier(folder: Path) -> None:
+    """Removes every version but the newest, also from under those who still read it."""
+    for path in (folder / _VERSIONS).iterdir():
+        if path.resolve() != (folder / CURRENT).resolve():
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def _write_catalogue(version: Path) -> None:
     """Makes a DuckDB file of views on the files, for tools that speak SQL and look for tables.
 

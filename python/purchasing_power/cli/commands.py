@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from purchasing_power.cli.options import TrainingOptions, shared_options
-from purchasing_power.cli.output import ConsoleReporter, make_console, print_json
+from purchasing_power.cli.output import ConsoleReporter, make_console, print_json, to_json
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.connection import connect
 from purchasing_power.warehouse.inspection import inspect_tables
@@ -254,6 +254,57 @@ def demo(
     from purchasing_power.demo.run import run_demo
 
     run_demo(folder, training.config, ConsoleReporter(make_console()), engine)
+
+
+@shared_options
+def forget(
+    project: Project,
+    user: Annotated[
+        list[str], typer.Option(help="Whom to erase, as the mapped user_id names them; may be repeated.")
+    ],
+    keep_inputs: Annotated[
+        bool,
+        typer.Option("--keep-inputs", help="Also where the shop's own tables still have rows of theirs."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase people from every table, state and score of the package, and from the files it wrote.
+
+    Example: `purchasing-power forget --user C0042`
+    """
+    from purchasing_power.personal import forget_users
+
+    report = ConsoleReporter(make_console(stderr=as_json))
+    erased = forget_users(project, user, report, keep_inputs=keep_inputs)
+    if as_json:
+        print_json(erased)
+    elif erased:
+        report.table(("table", "rows"), [(name, f"{count:,}") for name, count in sorted(erased.items())])
+    report.say(f"Erased {sum(erased.values()):,} rows from {len(erased)} tables.")
+
+
+@shared_options
+def export(
+    project: Project,
+    user: Annotated[str, typer.Option(help="Whose data, as the mapped user_id names them.")],
+    output: Annotated[Path | None, typer.Option(help="File to write, instead of printing it.")] = None,
+) -> None:
+    """Give a person all that is known about them, as JSON: their rows of every public table.
+
+    Example: `purchasing-power export --user C0042 --output C0042.json`
+    """
+    from purchasing_power.personal import export_user
+
+    if output is not None:
+        _refuse_existing(output, "data")
+    found = export_user(project, user)
+    if output is None:
+        print_json(found)
+        return
+    output.write_text(to_json(found), encoding="utf-8")
+    ConsoleReporter(make_console()).say(
+        f"Wrote {sum(map(len, found.values())):,} rows of {len(found)} tables to {output}."
+    )
 
 
 def _refuse_existing(output: Path, content: str) -> None:

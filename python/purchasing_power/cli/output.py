@@ -76,7 +76,12 @@ class ConsoleReporter(Reporter):
 
 def print_json(value: Any) -> None:
     """Prints a value as JSON on standard output, dates and times in ISO form."""
-    print(json.dumps(value, indent=2, default=str, ensure_ascii=False))
+    print(to_json(value))
+
+
+def to_json(value: Any) -> str:
+    """Writes a value as JSON, dates and times in ISO form."""
+    return json.dumps(value, indent=2, default=str, ensure_ascii=False)
 
 
 def records(rows: Sequence[Mapping[str, Any]], show: Mapping[str, Callable[[Any], str]]) -> list[list[str]]:

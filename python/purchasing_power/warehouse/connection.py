@@ -42,6 +42,9 @@ class Connection(Protocol):
     def delete(self, relation: str, condition: str, parameters: Sequence[Any] = ()) -> None:
         """Takes out the rows that satisfy a condition."""
 
+    def purge(self, relations: Sequence[str]) -> None:
+        """Sees to it that rows deleted from tables are in no file any more."""
+
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
 

@@ -56,6 +56,34 @@ class DuckDBConnection:
         """Takes out the rows that satisfy a condition."""
         self.execute(f"delete from {relation} where {condition}", parameters)
 
+    def purge(self, relations: Sequence[str]) -> None:
+        """Writes the whole database anew beside itself and lets that take its place, then closes.
+
+        Deleted rows stay in blocks of the file that nothing reads any more.
+        """
+        (row,) = self.fetch(
+            "select database_name, path from duckdb_databases() where database_name = current_database()"
+        )
+        if not row["path"]:
+            return
+        path = Path(row["path"])
+        beside = path.with_name(f"{path.name}.purged")
+        beside.unlink(missing_ok=True)
+        try:
+            self.execute(f"attach '{str(beside).replace(chr(39), chr(39) * 2)}' as purged")
+            self.execute(f'copy from database "{row["database_name"]}" to purged')
+            self.execute("detach purged")
+            self.execute("checkpoint")
+        except duckdb.Error as error:
+            beside.unlink(missing_ok=True)
+            raise PurchasingPowerError(
+                f"The rows are deleted, and {path} could not be written anew, so that their bytes may still "
+                f"be in its unused blocks: {' '.join(str(error).split())}"
+            ) from error
+        self.close()
+        beside.replace(path)
+        path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
+
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
         # Safe as a test: neither a lone number nor a lone time of day is read as a timestamp.

@@ -111,6 +111,13 @@ class PostgresConnection:
         """Takes out the rows that satisfy a condition."""
         self.execute(f"delete from {relation} where {condition}", parameters)
 
+    def purge(self, relations: Sequence[str]) -> None:
+        """Writes the tables anew; the server's log of changes holds deleted rows until it is recycled."""
+        with self._explained("could not write its tables anew"), self._engine.connect() as connection:
+            at_once = connection.execution_options(isolation_level="AUTOCOMMIT")
+            for relation in relations:
+                at_once.exec_driver_sql(f"vacuum (full, analyze) {relation}")
+
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
         # Words such as 'now' are timestamps, too, and so are dates without a century.

@@ -51,6 +51,23 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class PackageModel:
+    """A model of the package.
+
+    Attributes:
+        name: its name in dbt.
+        relation: its qualified name in the warehouse.
+        is_table: whether it holds rows of its own; a view shows those of others.
+        is_public: whether other projects may read it.
+    """
+
+    name: str
+    relation: str
+    is_table: bool
+    is_public: bool
+
+
+@dataclass(frozen=True)
 class Project:
     """One dbt project with the profile, target and vars it is run with.
 
@@ -156,6 +173,19 @@ class Project:
         """
         return self._relation_names
 
+    def package_models(self) -> list[PackageModel]:
+        """Gives the package's own models; see `relation_names` for when to call it."""
+        return [
+            PackageModel(
+                node["name"],
+                node["relation_name"],
+                is_table=node["config"]["materialized"] != "view",
+                is_public=node["access"] == "public",
+            )
+            for node in self._models
+            if node["package_name"] == PACKAGE
+        ]
+
     def _common_arguments(self) -> list[str]:
         arguments = ["--project-dir", str(self.project_dir), "--profiles-dir", str(self.profiles_dir)]
         if self.target:
@@ -174,9 +204,13 @@ class Project:
         everywhere = _load_project_vars(self)
         return {**everywhere, **(everywhere.get(PACKAGE) or {}), **self.vars}
 
-    @cached_property
+    @property
     def _relation_names(self) -> dict[str, str]:
-        """Names by model, from a manifest of our own target folder.
+        return {node["name"]: node["relation_name"] for node in self._models}
+
+    @cached_property
+    def _models(self) -> list[dict[str, Any]]:
+        """Models with a relation, from a manifest of our own target folder.
 
         The user's own `target/manifest.json` may come from another target or other vars and does not say
         so, and names the wrong schema then; hence one of our own, kept for as long as its key holds.
@@ -191,7 +225,7 @@ class Project:
         nodes = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
         # The package's own models last, so that they win over a namesake elsewhere.
         nodes.sort(key=lambda node: node["package_name"] == PACKAGE)
-        return {node["name"]: node["relation_name"] for node in nodes if node.get("relation_name")}
+        return [node for node in nodes if node.get("relation_name")]
 
     def _naming_key(self) -> str:
         credentials = self.credentials

@@ -84,6 +84,9 @@ class SparkConnection:
             _with_literals(f"select * from {relation} where not coalesce({condition}, false)", parameters),
         )
 
+    def purge(self, relations: Sequence[str]) -> None:
+        """Does nothing: deleting writes a table anew, and the files before are gone."""
+
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
         # A lone year or time of day is a timestamp to Spark.
