@@ -3,10 +3,11 @@
     {% for name, lowest in [
         ('horizon_days', 1), ('anchor_every_days', 1), ('anchor_limit', 1), ('anchor_min_history_days', 0),
         ('session_gap_minutes', 1), ('bot_events_per_day', 1), ('embedding_channels', 1), ('training_users', 1),
-        ('explained_users', 0), ('price_bands', 2), ('recommended_categories', 1), ('recommended_products', 1)
+        ('explained_users', 0), ('price_bands', 2), ('recommended_categories', 1), ('recommended_products', 1),
+        ('smallest_group', 1), ('retention_days', 1)
     ] %}
         {% set value = purchasing_power.setting(name) %}
-        {% if not (value is none and name in ('anchor_min_history_days', 'bot_events_per_day', 'training_users', 'explained_users')) and (value is not integer or value < lowest) %}
+        {% if not (value is none and name in ('anchor_min_history_days', 'bot_events_per_day', 'training_users', 'explained_users', 'retention_days')) and (value is not integer or value < lowest) %}
             {{ purchasing_power.refuse_config(
                 'purchasing_power__' ~ name, 'is ' ~ tojson(value) ~ ': write a whole number of at least ' ~ lowest ~ '.'
             ) }}
@@ -52,7 +53,7 @@
         ) }}
     {% endif %}
 
-    {% for name in ('seasonal_features', 'refit_scaling', 'refit_cleaning') %}
+    {% for name in ('seasonal_features', 'refit_scaling', 'refit_cleaning', 'pseudonymise') %}
         {% if purchasing_power.setting(name) is not boolean %}
             {{ purchasing_power.refuse_config(
                 'purchasing_power__' ~ name, 'is ' ~ tojson(purchasing_power.setting(name)) ~ ': write true or false.'

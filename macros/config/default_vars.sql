@@ -45,6 +45,10 @@
 
         'monitoring': {},
 
+        'pseudonymise': false,
+        'smallest_group': 1,
+        'retention_days': none,
+
         'refit_scaling': false,
         'refit_cleaning': false,
     }) }}

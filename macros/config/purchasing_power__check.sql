@@ -4,6 +4,7 @@
 -#}
 {% macro purchasing_power__check() %}
     {{ purchasing_power.check_settings() }}
+    {{ purchasing_power.check_pseudonyms() }}
     {{ purchasing_power.check_inputs() }}
     {% set mapped = [] %}
     {% for input_name in purchasing_power.input_contract() if purchasing_power.has_input(input_name) %}
@@ -23,6 +24,7 @@
 {% macro check_at_start() %}
     {% if execute and flags.WHICH in ('run', 'build', 'test', 'retry') and purchasing_power.is_selected() %}
         {{ purchasing_power.check_settings() }}
+        {{ purchasing_power.check_pseudonyms() }}
         {{ purchasing_power.check_inputs() }}
     {% endif %}
 {% endmacro %}

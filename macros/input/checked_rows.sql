@@ -159,7 +159,7 @@ select * from checked
 {% macro is_test_user(user_id) %}
     {% set conditions = [] %}
     {% for user in purchasing_power.setting('test_users') %}
-        {% do conditions.append(user_id ~ ' = ' ~ purchasing_power.text_literal(user)) %}
+        {% do conditions.append(user_id ~ ' = ' ~ purchasing_power.pseudonym(purchasing_power.text_literal(user))) %}
     {% endfor %}
     {% for pattern in purchasing_power.setting('test_user_patterns') %}
         {% do conditions.append('lower(' ~ user_id ~ ') like ' ~ purchasing_power.text_literal(pattern | string | lower)) %}

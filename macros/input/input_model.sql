@@ -32,7 +32,7 @@ select
 from (
     select
         {% for column in given -%}
-        ({{ given[column] }}) as {{ column }}{{ ',' if not loop.last }}
+        {{ purchasing_power.pseudonym('(' ~ given[column] ~ ')') if column == 'user_id' else '(' ~ given[column] ~ ')' }} as {{ column }}{{ ',' if not loop.last }}
         {% endfor %}
     from {{ purchasing_power.input_rows(entry) }}
 ) as mapped

@@ -68,3 +68,4 @@ ad_audience_sizes as (
 )
 
 select * from ad_audience_sizes
+where {{ purchasing_power.may_be_shown('users') }}

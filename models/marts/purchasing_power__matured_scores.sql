@@ -2,7 +2,12 @@
     What was predicted beside what came of it, once a horizon has passed. A scoring is looked at once, on the first run after
     it matured: rows that come in later than that count on a full refresh.
 -#}
-{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='append_new_columns') }}
+{{ config(
+    materialized=purchasing_power.materialized_with_retention(),
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    pre_hook="{{ purchasing_power.clear_expired() }}",
+) }}
 
 {%- set double = purchasing_power.type_double() -%}
 with
@@ -26,8 +31,8 @@ seen as (
         as_of_date,
         horizon_days,
         model_version
-    from {{ this if is_incremental() else ref('purchasing_power__score_history') }}
-    where {{ 'as_of_date is not null' if is_incremental() else '1 = 0' }}
+    from {{ this if purchasing_power.adds_to_history() else ref('purchasing_power__score_history') }}
+    where {{ 'as_of_date is not null' if purchasing_power.adds_to_history() else '1 = 0' }}
     group by as_of_date, horizon_days, model_version
 
 ),

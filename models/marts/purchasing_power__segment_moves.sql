@@ -80,3 +80,4 @@ segment_moves as (
 )
 
 select * from segment_moves
+where {{ purchasing_power.may_be_shown('users') }}

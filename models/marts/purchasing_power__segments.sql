@@ -109,3 +109,7 @@ segments as (
 )
 
 select * from segments
+where
+    {{ purchasing_power.may_be_shown('users') }}
+    -- how many there were before is the difference
+    and {{ purchasing_power.may_be_shown('users - coalesce(user_change, 0)') }}

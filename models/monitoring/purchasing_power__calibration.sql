@@ -121,3 +121,4 @@ calibration as (
 )
 
 select * from calibration
+where {{ purchasing_power.may_be_shown('users') }}

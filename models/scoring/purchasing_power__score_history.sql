@@ -3,10 +3,11 @@
     later version NULL.
 -#}
 {{ config(
-    materialized='incremental',
+    materialized=purchasing_power.materialized_with_retention(),
     incremental_strategy='append',
     full_refresh=false,
     on_schema_change='append_new_columns',
+    pre_hook="{{ purchasing_power.clear_expired() }}",
 ) }}
 
 with
@@ -21,7 +22,7 @@ unrecorded as (
 
     select scores.*
     from scores
-    {% if is_incremental() -%}
+    {% if purchasing_power.adds_to_history() -%}
     where not exists (
         select 1
         from {{ this }} as recorded

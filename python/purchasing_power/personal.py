@@ -13,6 +13,7 @@ from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.reporting import Reporter
 from purchasing_power.warehouse.connection import Connection, connect
 from purchasing_power.warehouse.project import PACKAGE, PackageModel, Project
+from purchasing_power.warehouse.pseudonyms import KEY_VARIABLE, key_of_environment, pseudonym
 
 REPORT_FILE = "purchasing_power_report.html"
 # Views of the shop's own tables; what is in them is the shop's to delete.
@@ -28,7 +29,7 @@ def export_user(project: Project, user_id: str) -> dict[str, list[dict[str, Any]
 
     Args:
         project: the dbt project.
-        user_id: the person, as the package's tables name them.
+        user_id: the person, as the shop's tables name them.
 
     Returns:
         Model -> rows, of the public models that have a row of theirs.
@@ -37,6 +38,7 @@ def export_user(project: Project, user_id: str) -> dict[str, list[dict[str, Any]
         PurchasingPowerError: nothing is known about them, or nothing is built yet.
     """
     models = project.package_models()
+    (user_id,) = _as_named(project, [user_id])
     found = {}
     # Relations of files may be named relative to the project.
     with contextlib.chdir(project.project_dir), connect(project, read_only=True) as connection:
@@ -64,7 +66,7 @@ def forget_users(
 
     Args:
         project: the dbt project.
-        user_ids: the people, as the package's tables name them.
+        user_ids: the people, as the shop's tables name them.
         reporter: where it is told.
         keep_inputs: erase them although the shop's own tables still have rows of theirs, which the next run
             will take for a new user's.
@@ -76,6 +78,7 @@ def forget_users(
         PurchasingPowerError: the shop's own tables still have rows of theirs.
     """
     models = project.package_models()
+    user_ids = _as_named(project, user_ids)
     folder = published.folder_of(project, None)
     places = ", ".join("?" * len(user_ids))
     theirs = f"{_USER} in ({places})"
@@ -100,6 +103,19 @@ def forget_users(
         published.run_publish(project, folder, reporter)
         published.remove_earlier(folder)
     return erased
+
+
+def _as_named(project: Project, user_ids: Sequence[str]) -> list[str]:
+    """Gives ids as the package's tables have them: pseudonyms, where it makes them."""
+    if not project.var("purchasing_power__pseudonymise", False):
+        return list(user_ids)
+    key = key_of_environment()
+    if key is None:
+        raise PurchasingPowerError(
+            "Ids are pseudonyms here (purchasing_power__pseudonymise), and there is no key to make them: "
+            f"set the environment variable {KEY_VARIABLE}."
+        )
+    return [pseudonym(user_id, key) for user_id in user_ids]
 
 
 def _erase(connection: Connection, model: PackageModel, column: str, values: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from purchasing_power.challenge import promote_checked
 from purchasing_power.fitting import MODEL_METHOD, fit, measure, prepare
 from purchasing_power.reporting import Reporter
 from purchasing_power.training import ParityReport, TrainingConfig
@@ -85,7 +86,7 @@ def run_training(
         registry.register(candidate)
         registry.write_metrics(version, measured.figures)
         registry.write_curves(version, measured.curves)
-        if promote:
-            registry.promote(version)
+    if promote:
+        promote_checked(project, version, reporter)
     reporter.say(f"Registered {version} as {'the champion' if promote else 'a candidate'}; files in {folder}")
     return TrainingOutcome(version, folder, parity, promote)

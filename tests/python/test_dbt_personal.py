@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from pathlib import Path
 
 import duckdb
 import pytest
-from shop import MARTS, MONITORING, Shop
+import yaml
+from shop import FEATURES, MARTS, MONITORING, TINY_TRAINING, Shop
+
+from purchasing_power.warehouse.pseudonyms import KEY_VARIABLE, pseudonym
 
 pytestmark = pytest.mark.dbt
 
 # The first is one of those whose score is explained, and so stands in the report.
 USER, OTHER = "C0012", "C0007"
+KEY = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +179,80 @@ def test_mistakes_are_one_sentence(full: Shop, arguments: tuple[str, ...], says:
     assert done.returncode == 1
     assert says in " ".join(done.output.split())
     assert "Traceback" not in done.output
+
+
+@pytest.fixture(scope="module")
+def pseudonymous(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A shop whose ids are pseudonyms, from the first build to the report."""
+    shop = Shop.open(tmp_path_factory.mktemp("pseudonymous") / "shop")
+    project, profile = shop.folder / "dbt_project.yml", shop.folder / "profiles.yml"
+    project.write_text(
+        project.read_text().replace(
+            "vars:\n",
+            "vars:\n  purchasing_power__pseudonymise: true\n  purchasing_power__publish_to: published\n",
+            1,
+        )
+    )
+    written = yaml.safe_load(profile.read_text())
+    written["corner_shop"]["outputs"]["duckdb"]["plugins"] = [{"module": "purchasing_power.duckdb_plugin"}]
+    profile.write_text(yaml.safe_dump(written))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KEY_VARIABLE, KEY)
+        for done in (
+            shop.dbt("run", "--select", "page_log"),
+            shop.dbt(*FEATURES),
+            shop.command(*TINY_TRAINING),
+            shop.dbt("run", "--exclude", "purchasing_power.features", "purchasing_power.staging", "page_log"),
+            shop.command("report", "--users", "60"),
+            shop.command("publish"),
+        ):
+            assert done.returncode == 0, done.output
+    return shop
+
+
+def test_a_pseudonym_is_the_same_in_sql_and_python(pseudonymous: Shop) -> None:
+    named = {user_id for (user_id,) in pseudonymous.sql("select user_id from purchasing_power__scores")}
+    raw = {
+        user_id
+        for (user_id,) in pseudonymous.sql("select distinct trim(card_no) from shop.receipt_positions")
+        if user_id
+    }
+    assert {pseudonym(user_id, KEY) for user_id in raw} <= named
+    assert all(re.fullmatch("[0-9a-f]{64}", user_id) for user_id in named)
+
+
+def test_no_id_and_no_key_is_anywhere_but_in_the_shops_own_tables(pseudonymous: Shop) -> None:
+    with contextlib.chdir(pseudonymous.folder):
+        in_tables = _of_warehouse(pseudonymous, USER) | _of_published(pseudonymous, USER)
+    assert set(in_tables) <= {"page_log"}
+    # The warehouse's file has the shop's own tables too.
+    files = [file for file in files_with(pseudonymous, USER) if "warehouse.duckdb" not in file]
+    assert files == []
+    assert files_with(pseudonymous, KEY) == []
+
+
+def test_without_its_key_a_run_builds_nothing(pseudonymous: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = pseudonymous.fingerprint()
+    for key, says in (("", "this session has no key"), ("short", "fewer than 16 characters")):
+        monkeypatch.setenv(KEY_VARIABLE, key)
+        done = pseudonymous.dbt("build")
+        assert done.returncode != 0
+        assert says in " ".join(done.output.split())
+        assert pseudonymous.fingerprint() == before
+
+
+def test_a_person_is_exported_and_forgotten_by_their_own_id(
+    pseudonymous: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = pseudonymous.copy(tmp_path / "shop")
+    done = shop.command("export", "--user", USER)
+    assert done.returncode == 1
+    assert f"set the environment variable {KEY_VARIABLE}" in " ".join(done.output.split())
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    done = shop.command("export", "--user", USER)
+    assert done.returncode == 0, done.output
+    given = json.loads(done.output)
+    assert {row["user_id"] for rows in given.values() for row in rows} == {pseudonym(USER, KEY)}
+    assert len(given["purchasing_power__order_lines"]) > 0
+    assert shop.command("forget", "--user", USER, "--keep-inputs").returncode == 0
+    assert files_with(shop, pseudonym(USER, KEY)) == []

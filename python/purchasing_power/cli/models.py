@@ -128,16 +128,45 @@ def promote(
     model_version: ModelVersion,
     project: Project,
     accept_loss: Annotated[
-        bool, typer.Option("--accept-loss", help="Also where compression cost the model too much.")
+        bool,
+        typer.Option(
+            "--accept-loss", help="Also where it is worse than the champion, or compression cost too much."
+        ),
     ] = False,
 ) -> None:
     """Make a model the champion, the one whose scores the score tables show.
 
+    It must not be worse than the present champion by more than chance allows; see `challenge`.
+
     Example: `purchasing-power models promote model-20180102-20180103120000`
     """
-    with open_registry(project) as registry:
-        model = registry.promote(model_version, accept_loss=accept_loss)
+    from purchasing_power.challenge import promote_checked
+
+    model = promote_checked(project, model_version, ConsoleReporter(make_console()), accept_loss=accept_loss)
     _tell_next(f"{model.model_version} is the champion now.")
+
+
+@app.command("challenge")
+@shared_options
+def challenge(
+    model_version: ModelVersion,
+    project: Project,
+    share: Annotated[float, typer.Option(help="Share of the users held back from training to score.")] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Score users by the champion and by a candidate, side by side, on the last horizon that has passed.
+
+    Example: `purchasing-power models challenge model-20180102-20180103120000 --share 0.2`
+    """
+    from purchasing_power.challenge import challenge as compare
+    from purchasing_power.challenge import show
+
+    found = compare(project, model_version, share=share)
+    with open_registry(project) as registry:
+        registry.write_metrics(model_version, found.measurements())
+    show(found, ConsoleReporter(make_console(stderr=as_json)))
+    if as_json:
+        print_json([asdict(row) for row in found.measurements()])
 
 
 @app.command("rollback")

@@ -57,7 +57,7 @@ class _Scored:
         self._batches: list[pa.RecordBatch] = []
 
     def add(self, users: AnchorUsers) -> None:
-        self._batches += _scores(self.model, _states(self.model, users.steps), users.context)
+        self._batches += scores_of(self.model, users)
 
     def metrics(
         self, spend: npt.NDArray[np.float64], orders: npt.NDArray[np.int64], chosen: npt.NDArray[np.bool_]
@@ -126,6 +126,11 @@ def compare(original: ScoringModel, compressed: ScoringModel, batches: Iterable[
             "state_drift": _drift(compressed, steps),
         },
     )
+
+
+def scores_of(model: ScoringModel, users: AnchorUsers) -> list[pa.RecordBatch]:
+    """Gives a model's scores of users, in their order."""
+    return _scores(model, _states(model, users.steps), users.context)
 
 
 def _states(model: ScoringModel, steps: pa.RecordBatch) -> pa.RecordBatch:

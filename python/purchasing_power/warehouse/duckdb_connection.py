@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.project import Project
+from purchasing_power.warehouse.pseudonyms import session_statement
 
 DEFAULT_BATCH_ROWS = 4096
 # What columns become: by column a SQL expression with its parameters.
@@ -25,6 +26,9 @@ class DuckDBConnection:
         """Takes over an open connection, and fixes its clock to UTC as dbt's runs do."""
         self._connection = connection
         self._connection.execute("set TimeZone = 'UTC'")
+        key = session_statement()
+        if key:
+            self._connection.execute(key)
 
     def query(
         self, sql: str, parameters: Sequence[Any] = (), batch_rows: int = DEFAULT_BATCH_ROWS

@@ -22,6 +22,7 @@ from purchasing_power.warehouse.duckdb_connection import (
     modification,
 )
 from purchasing_power.warehouse.project import Project
+from purchasing_power.warehouse.pseudonyms import session_options
 
 # What to do about what the server may refuse, by SQLSTATE; the rest speaks for itself.
 _ADVICE = {
@@ -299,7 +300,15 @@ def open_postgres(project: Project, read_only: bool) -> PostgresConnection:
         "sslkey": credentials.sslkey,
         "sslrootcert": credentials.sslrootcert,
         # Whatever the server's own zone is, times are UTC here.
-        "options": "-c TimeZone=UTC" + (f" -c role={credentials.role}" if credentials.role else ""),
+        "options": " ".join(
+            option
+            for option in (
+                "-c TimeZone=UTC",
+                f"-c role={credentials.role}" if credentials.role else "",
+                session_options(),
+            )
+            if option
+        ),
     }
     url = sqlalchemy.URL.create(
         f"postgresql+{PGDialect_psycopg2.driver}",
