@@ -155,7 +155,8 @@ def promote_checked(
             raise PurchasingPowerError(
                 f"{model_version} is worse than the champion {found.champion} in "
                 f"{' and '.join(found.lost)} on {found.users:,} users from {found.anchor} on, by more than "
-                "chance allows, so the champion stays: train again, or promote it all the same with --accept-loss."
+                "chance allows, so the champion stays: train again, or promote it all the same with "
+                "--accept-loss."
             )
     with open_registry(project) as registry:
         if comparable and not accept_loss and model.status != "champion":

@@ -126,7 +126,7 @@ def test_each_mart_has_a_reader() -> None:
             assert f"ref('{model.stem}')" in exposed + asked, model.stem
 
 
-LAYERS = ("input", "staging", "features", "scoring", "marts")
+LAYERS = ("input", "staging", "features", "scoring", "marts", "monitoring")
 # Raw rows, which may repeat anything, and what was refused of them.
 WITHOUT_A_KEY = {model.stem for model in ROOT.glob("models/input/*.sql")} | {f"{PREFIX}rejected_rows"}
 
