@@ -26,7 +26,13 @@ from purchasing_power.scoring.model import ScoringModel
 from purchasing_power.warehouse.connection import Connection
 from purchasing_power.warehouse.features import FeatureSettings, open_sequences, read_settings
 from purchasing_power.warehouse.project import Project
-from purchasing_power.warehouse.registry import Measurement, RegisteredModel, open_registry, require
+from purchasing_power.warehouse.registry import (
+    Measurement,
+    RegisteredModel,
+    Registry,
+    open_registry,
+    require,
+)
 
 # By these a candidate is refused: who spends most, and who buys at all.
 GATES = ("normalized_gini", "buy_auc")
@@ -36,6 +42,10 @@ _SCALING = "purchasing_power__scaling"
 # Values are cut at so many standard deviations.
 _CUT = 10.0
 _RESAMPLES = 400
+
+
+class NotComparableError(PurchasingPowerError):
+    """There is nobody to compare the models on, or the champion is no model any more."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +113,8 @@ def challenge(project: Project, candidate_version: str, *, share: float = 1.0) -
         settings = read_settings(registry.connection, project)
         models = {}
         for method, model in ((CHAMPION, champion), (CANDIDATE, candidate)):
-            _check_features(model, settings)
             models[method] = (
-                ScoringModel.from_bytes(*registry.graphs(model.model_version), model.sha256),
+                _open(registry, model, settings),
                 _Rescaling.between(registry.connection, project, settings, model),
             )
     predictions, spend, orders = _score(project, models, share)
@@ -147,9 +156,18 @@ def promote_checked(
     with open_registry(project, read_only=True) as registry:
         model, champion = registry.get(model_version), registry.champion()
         built = read_settings(registry.connection, project).contract.feature_hash
-    comparable = champion is not None and champion.feature_hash == built == model.feature_hash
-    if comparable and not accept_loss and model.status != "champion":
-        found = challenge(project, model_version)
+    found = None
+    if (
+        champion is not None
+        and champion.feature_hash == built == model.feature_hash
+        and not accept_loss
+        and model.status != CHAMPION
+    ):
+        try:
+            found = challenge(project, model_version)
+        except NotComparableError as error:
+            reporter.say(f"{error} Promoted without a comparison.")
+    if found is not None:
         show(found, reporter)
         if found.lost:
             raise PurchasingPowerError(
@@ -159,7 +177,7 @@ def promote_checked(
                 "--accept-loss."
             )
     with open_registry(project) as registry:
-        if comparable and not accept_loss and model.status != "champion":
+        if found is not None:
             registry.write_metrics(model_version, found.measurements())
         return registry.promote(model_version, accept_loss=accept_loss)
 
@@ -262,9 +280,9 @@ def _score(
                 found[name] += scores_of(model, rescaling.apply(users))
     everybody = np.concatenate(spend)
     if not everybody.any():
-        raise PurchasingPowerError(
+        raise NotComparableError(
             f"Nobody of the users held back from training spent anything after {anchor}, so models cannot be "
-            "compared: wait for more history, or promote without a comparison by --accept-loss."
+            "compared yet: that takes more users or history."
         )
     predictions = {
         name: prediction_from_scores(pa.Table.from_batches(scores), models[name][0].metadata.tier_names)
@@ -297,9 +315,15 @@ def _held_back(batches: Iterable[AnchorUsers], share: float) -> Iterator[AnchorU
             )
 
 
-def _check_features(model: RegisteredModel, settings: FeatureSettings) -> None:
+def _open(registry: Registry, model: RegisteredModel, settings: FeatureSettings) -> ScoringModel:
     if model.feature_hash != settings.contract.feature_hash:
         raise PurchasingPowerError(
             f"Model {model.model_version} was trained on features {model.feature_hash[:12]}, and dbt now "
             f"builds {settings.contract.feature_hash[:12]}: it cannot be compared on them."
         )
+    try:
+        return ScoringModel.from_bytes(*registry.graphs(model.model_version), model.sha256)
+    except PurchasingPowerError as error:
+        if model.status == CHAMPION:
+            raise NotComparableError(f"The champion cannot be compared with: {error}") from error
+        raise
