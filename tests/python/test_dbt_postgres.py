@@ -34,11 +34,31 @@ from twin_shop import (
     days_of,
 )
 
+from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.connection import connect
+from purchasing_power.warehouse.project import Project
 
 pytestmark = pytest.mark.dbt
 
 POSTGRES = "postgres"
+# Found nowhere but in the profile: see the last test.
+PASSWORD = "marked-secret-4711"
+# As docs/privacy.md has it.
+GRANTS = """
+models:
+  purchasing_power:
+    +grants: {select: [scorer]}
+    features:
+      client:
+        +grants: {select: [scorer], insert: [scorer], truncate: [scorer]}
+    scoring:
+      client:
+        +grants: {select: [scorer], insert: [scorer], truncate: [scorer]}
+      purchasing_power__scores:
+        +grants: {select: [scorer, analyst]}
+    marts:
+      +grants: {select: [scorer, analyst]}
+"""
 RUN = ("purchasing_power", "run")
 
 
@@ -67,7 +87,7 @@ def twins(
     host: str,
 ) -> TwinShop:
     """Both engines built up to scores: trained on DuckDB, copied to PostgreSQL."""
-    output = {"host": host, "port": 5432, "user": "postgres", "password": "secret", "dbname": "postgres"}
+    output = {"host": host, "port": 5432, "user": "postgres", "password": PASSWORD, "dbname": "postgres"}
     twins = TwinShop.make(tmp_path_factory.mktemp("twins"), simulated_twin, POSTGRES, output, raw="raw.*")
     shutil.copy(trained_warehouse, twins.folder)
     twins.load(POSTGRES, raw_twin)
@@ -225,6 +245,71 @@ def test_a_server_that_goes_midway_leaves_the_scores_that_were_there(twins: Twin
     pd.testing.assert_frame_equal(before, twins.frame(POSTGRES, "int_purchasing_power__raw_scores"))
 
 
+def test_each_role_may_do_its_part_and_no_more(twins: TwinShop, tmp_path: Path) -> None:
+    """The scorer scores and alters no input; the analyst reads scores and marts, no raw row and no state."""
+    for statement in (
+        "create role scorer login",
+        "create role analyst login",
+        "grant usage on schema shop to scorer, analyst",
+    ):
+        twins.execute(POSTGRES, statement)
+    project = twins.folder / "dbt_project.yml"
+    project.write_text(project.read_text() + GRANTS)
+    twins.must(POSTGRES, "run")
+    before = twins.frame(POSTGRES, "purchasing_power__scores")
+    scoring = as_role(twins, tmp_path, "scorer", "purchasing_power", "score")
+    assert scoring.returncode == 0, scoring.output
+    twins.must(POSTGRES, "run", "--select", "purchasing_power__user_states+", "purchasing_power__scores")
+    assert_same_scores(before, twins.frame(POSTGRES, "purchasing_power__scores"))
+
+    allowed = {
+        "scorer": [
+            "select * from shop.purchasing_power__users",
+            "select * from shop.int_purchasing_power__head_inputs",
+        ],
+        "analyst": [
+            "select * from shop.purchasing_power__scores",
+            "select * from shop.purchasing_power__segments",
+        ],
+    }
+    denied = {
+        "scorer": [
+            "delete from raw.orders",
+            "select * from raw.orders",
+            "update shop.purchasing_power__scores set expected_spend = 0",
+            "delete from shop.int_purchasing_power__order_lines_checked",
+            "update shop.purchasing_power__models set status = 'champion'",
+        ],
+        "analyst": [
+            "select * from raw.orders",
+            "select * from shop.int_purchasing_power__order_lines_checked",
+            "select * from shop.purchasing_power__rejected_rows",
+            "select * from shop.purchasing_power__user_states",
+            "select * from shop.purchasing_power__user_steps",
+            "delete from shop.purchasing_power__scores",
+        ],
+    }
+    for role, statements in (*allowed.items(), *denied.items()):
+        with connect(project_of(twins, tmp_path, role)) as connection:
+            for statement in statements:
+                if statement in allowed[role]:
+                    connection.fetch(f"{statement} limit 1")
+                else:
+                    with pytest.raises(PurchasingPowerError, match="may not do this"):
+                        connection.execute(statement)
+
+
+def test_the_password_is_in_no_file_but_the_profile(twins: TwinShop) -> None:
+    """Last: after all that was run and went wrong above."""
+    found = [
+        path
+        for path in twins.folder.rglob("*")
+        if path.is_file() and path.name != "profiles.yml" and PASSWORD.encode() in path.read_bytes()
+    ]
+    assert found == []
+    assert any((twins.folder / "logs").iterdir())
+
+
 LOADED = "select pg_conf_load_time() as loaded_at"
 CUT_OFF = """
     select count(pg_terminate_backend(pid)) as sessions
@@ -233,15 +318,32 @@ CUT_OFF = """
 """
 
 
+def as_role(twins: TwinShop, folder: Path, role: str, *arguments: str) -> Outcome:
+    """Runs a command as another role of the server."""
+    write_profile(twins, folder, {"user": role})
+    return twins.run(POSTGRES, *arguments, "--profiles-dir", str(folder))
+
+
+def project_of(twins: TwinShop, folder: Path, role: str) -> Project:
+    """Gives the project as another role of the server opens it."""
+    write_profile(twins, folder, {"user": role})
+    return Project.find(twins.folder, profiles_dir=folder, target=POSTGRES)
+
+
+def write_profile(twins: TwinShop, folder: Path, changes: dict[str, Any]) -> None:
+    """Writes the twins' profile with some changes into a folder."""
+    profiles = yaml.safe_load((twins.folder / "profiles.yml").read_text())
+    profiles["twins"]["outputs"][POSTGRES] |= changes
+    (folder / "profiles.yml").write_text(yaml.safe_dump(profiles))
+
+
 def refused(twins: TwinShop, folder: Path, profile: dict[str, Any], *arguments: str) -> str:
     """Runs a command under a changed profile, and gives the one sentence that it ends with."""
-    profiles = yaml.safe_load((twins.folder / "profiles.yml").read_text())
-    profiles["twins"]["outputs"][POSTGRES] |= profile
-    (folder / "profiles.yml").write_text(yaml.safe_dump(profiles))
+    write_profile(twins, folder, profile)
     outcome = twins.run(POSTGRES, "purchasing_power", *arguments, "--profiles-dir", str(folder))
     assert outcome.returncode == 1
     assert "Traceback" not in outcome.output
-    assert "secret" not in outcome.output
+    assert PASSWORD not in outcome.output
     return said(outcome)
 
 

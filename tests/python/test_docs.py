@@ -143,6 +143,29 @@ def test_layers_point_one_way() -> None:
             assert known <= layer_of[model.stem], f"{model.stem} reads {name}, which is made after it"
 
 
+# What a person wrote, and what was refused of them.
+PERSONAL = ("raw_values", "review_text")
+# From here on there are features, figures and predictions.
+WITHOUT_PERSONAL = ("scoring", "marts", "monitoring")
+
+
+def test_what_a_person_wrote_is_marked_and_ends_with_the_features() -> None:
+    marked = 0
+    for model in ROOT.glob("models/*/*.yml"):
+        for entry in yaml.safe_load(model.read_text()).get("models", []):
+            for column in entry["columns"]:
+                meta = column.get("config", {}).get("meta", {})
+                is_marked = meta.get(f"{PREFIX}personal", False)
+                assert is_marked == (column["name"] in PERSONAL), f"{entry['name']}.{column['name']}"
+                marked += is_marked
+    assert marked > 10
+    for layer in WITHOUT_PERSONAL:
+        for model in ROOT.glob(f"models/{layer}/**/*.sql"):
+            # How often it is missing may be counted.
+            text = re.sub(r"{#.*?#}", "", model.read_text(), flags=re.DOTALL)
+            assert not re.search(rf"\b({'|'.join(PERSONAL)})\b", text), model.stem
+
+
 def test_public_tables_have_a_key_that_is_tested() -> None:
     for model in ROOT.glob("models/*/*.yml"):
         for entry in yaml.safe_load(model.read_text()).get("models", []):
