@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist dashboard pictures reference test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist soak audit dashboard pictures reference test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -61,6 +61,14 @@ bench-engines: ## Three engines side by side: equal features, speed of scoring, 
 bench-watchlist: ## How many of the watchlist's users are those whom the simulator planted, into docs/benchmarks.md
 	@sh scripts/venv.sh dev
 	$(BIN)/python benchmarks/watchlist.py
+
+soak: ## Hours of trouble, into docs/reliability.md (OPTIONS="--only kills --kills 3")
+	@sh scripts/venv.sh dev
+	$(BIN)/python tests/soak/soak.py $(OPTIONS)
+
+audit: ## Licences of all that is locked, and their known vulnerabilities where the registry tells of them
+	@sh scripts/venv.sh dev
+	$(BIN)/python scripts/audit.py
 
 dashboard: ## The demo's tables in a dashboard of Apache Superset, which is installed beside it (about 700 MB)
 	@sh scripts/venv.sh demo

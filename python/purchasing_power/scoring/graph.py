@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +14,10 @@ import onnxruntime as ort
 from purchasing_power.errors import PurchasingPowerError
 
 FloatArray = npt.NDArray[np.float32]
+
+# Hundreds of times what training writes. More is no model of this package, and would take the engine's memory.
+LARGEST_BYTES = 1 << 29
+_REASON = 160
 
 
 class OnnxGraph:
@@ -44,18 +50,25 @@ class OnnxGraph:
         Raises:
             PurchasingPowerError: The bytes are no ONNX model or the names differ.
         """
+        if len(content) > LARGEST_BYTES:
+            raise PurchasingPowerError(
+                f"The {graph} graph has {len(content):,} bytes, and no model of this package has more than "
+                f"{LARGEST_BYTES:,}; register the model again."
+            )
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         # Spinning threads would take the cores that the warehouse engine needs between two batches.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Weights are in the registry's bytes: no model reads what else lies on this machine.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
             self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             # onnxruntime raises a different private class for each way in which a file can be broken.
             raise PurchasingPowerError(
-                f"The {graph} graph ({len(content)} bytes) is not an ONNX model that onnxruntime can open; "
-                "register the model again."
+                f"The {graph} graph ({len(content)} bytes) is not an ONNX model that onnxruntime can open "
+                f"({_reason(error)}); register the model again."
             ) from error
         found_inputs = {item.name for item in self._session.get_inputs()}
         found_outputs = {item.name for item in self._session.get_outputs()}
@@ -77,3 +90,9 @@ class OnnxGraph:
         """Gives the fixed last dimension of an input."""
         shape = next(item.shape for item in self._session.get_inputs() if item.name == name)
         return int(shape[-1]) if isinstance(shape[-1], int) else -1
+
+
+def _reason(error: Exception) -> str:
+    """Gives what onnxruntime says, without where in its sources it says so."""
+    said = re.sub(r"\S*/\S+\.(?:h|cc):\d+ .*?\) ", "", str(error).split(" : ")[-1])
+    return " ".join(said.split())[:_REASON]

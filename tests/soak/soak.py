@@ -1,0 +1,74 @@
+"""Hours of trouble, and what became of it, into docs/reliability.md.
+
+python tests/soak/soak.py [--only cases kills alarms generated] [--kills 8] [--quiet 10] [--seeds 3] [--minutes 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+TESTS = Path(__file__).parents[1] / "python"
+sys.path.insert(0, str(TESTS))
+
+import alarms  # noqa: E402
+import generated  # noqa: E402
+import kills  # noqa: E402
+from document import write_table  # noqa: E402
+
+# What a file's tests try.
+_CASES = {
+    "test_dbt_bad_rows.py": "rows, from raw tables to alarms",
+    "test_dbt_bad_input.py": "mappings, vars, models that do not fit",
+    "test_dbt_messy_shop.py": "shops that do what others do not",
+    "../soak/test_odd_shops.py": "shops of odd shapes, up to a million users",
+    "test_model_attacks.py": "damaged, foreign and hostile model files",
+    "test_dbt_personal.py": "people erased, exported, and named by pseudonyms",
+}
+
+
+def run_cases() -> None:
+    """Counts the cases of the test suite, and how many passed."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, what in _CASES.items():
+            report = Path(folder) / f"{Path(name).name}.xml"
+            subprocess.run(
+                [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", str(TESTS / name)],
+                check=False,
+            )
+            suite = ElementTree.parse(report).getroot()[0]
+            counts = {key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
+            tried = counts["tests"] - counts["skipped"]
+            rows.append((f"`{Path(name).name}`", what, tried, tried - counts["failures"] - counts["errors"]))
+    rows.append(("all", "", sum(row[2] for row in rows), sum(row[3] for row in rows)))
+    write_table("cases", ("test file", "what it tries", "cases", "passed"), rows)
+
+
+def main() -> None:
+    """Runs the parts that were asked for."""
+    parts = ("cases", "kills", "alarms", "generated")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--kills", type=int, default=8, help="kills of each command")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the moments")
+    parser.add_argument("--quiet", type=int, default=10, help="quiet shops")
+    parser.add_argument("--seeds", type=int, default=3, help="shops with each planted shift")
+    parser.add_argument("--minutes", type=float, default=60, help="how long input is generated")
+    given = parser.parse_args()
+    if "cases" in given.only:
+        run_cases()
+    if "kills" in given.only:
+        kills.run(given.kills, given.seed)
+    if "alarms" in given.only:
+        alarms.run(given.quiet, given.seeds)
+    if "generated" in given.only:
+        generated.run(given.minutes)
+
+
+if __name__ == "__main__":
+    main()
