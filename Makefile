@@ -129,8 +129,9 @@ lock: ## Write requirements/*.txt again from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra demo --extra spark-local -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/spark.txt
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra bench -c requirements/dev.txt $(LOCK_FLAGS) -o requirements/bench.txt
 	$(BIN)/uv pip compile requirements/superset.in $(LOCK_FLAGS) -o requirements/superset.txt
+	$(BIN)/uv pip compile requirements/audit.in $(LOCK_FLAGS) -o requirements/audit.txt
 
 clean: demo-clean ## Remove every file that git does not track, .venv included
-	@rm -rf .venv .venv-superset target dbt_packages logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	@rm -rf .venv .venv-audit .venv-superset target dbt_packages logs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 		integration_tests/target integration_tests/dbt_packages integration_tests/logs integration_tests/shop \
 		integration_tests/onnx python/*.egg-info

@@ -44,7 +44,7 @@ def regular(rows: int = 4_000, users: int = 100, hours: float = 1, amount: str =
 
 
 SHOPS = {
-    "all users alike": Odd(regular(amount="10"), 100),
+    "all users alike": Odd(regular(amount="10"), 100, training="fewer tiers"),
     "only buyers": Odd(regular(), 100),
     "no buyers at all": Odd(
         regular(rows=60, amount="0"), 140, "create table events as select 'v' || (i % 80) as who, "

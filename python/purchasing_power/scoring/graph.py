@@ -15,7 +15,7 @@ from purchasing_power.errors import PurchasingPowerError
 
 FloatArray = npt.NDArray[np.float32]
 
-# Hundreds of times what training writes. More is no model of this package, and would take the engine's memory.
+# Hundreds of times what training writes. More is no model of this package, and would take up the memory.
 LARGEST_BYTES = 1 << 29
 _REASON = 160
 
