@@ -2,9 +2,9 @@
 
     python scripts/audit.py
 
-pip-audit and pip-licenses are installed into .venv-audit the first time, so that they bring nothing into what they look at.
-Ends with 1 where a licence is unknown or not allowed, or a version has a known vulnerability. What the package index says
-nothing about is counted, not taken for safe.
+pip-audit and pip-licenses are installed into .venv-audit the first time, so that they bring nothing into
+what they look at. Ends with 1 where a licence is unknown or not allowed, or a version has a known
+vulnerability. What the package index knows nothing of is counted, not taken for safe.
 """
 
 from __future__ import annotations
@@ -88,11 +88,11 @@ def vulnerabilities(programs: Path, lock: str) -> list[str]:
         return [f"{lock} could not be looked through: {said}"]
     unknown = [entry["name"] for entry in entries if "skip_reason" in entry]
     print(
-        f"Vulnerabilities: {lock}, {len(entries)} versions, {len(unknown)} that the package index says nothing "
-        "about."
+        f"Vulnerabilities: {lock}, {len(entries)} versions, of which the package index knows nothing of "
+        f"{len(unknown)}."
     )
     return [
-        f"{entry['name']} {entry['version']}: {weakness['id']}, fixed in {', '.join(weakness['fix_versions']) or 'none'}"
+        f"{entry['name']} {entry['version']}: {weakness['id']}, fixed in {' '.join(weakness['fix_versions'])}"
         for entry in entries
         for weakness in entry.get("vulns", [])
     ]

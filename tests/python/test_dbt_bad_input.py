@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,17 @@ pytestmark = pytest.mark.dbt
 def shop(scored_shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     own = scored_shop.copy(tmp_path_factory.mktemp("bad") / "shop")
     own.sql("create table shop.empty as select * from shop.receipt_positions where false")
+    return own
+
+
+@pytest.fixture(scope="module")
+def unbuilt(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The same shop with the package's macros alone: what checks vars and mapping needs no model, and parses sooner."""
+    own = shop.copy(tmp_path_factory.mktemp("unbuilt") / "shop")
+    for folder in ("staging", "features", "scoring", "marts", "monitoring", "input"):
+        shutil.rmtree(own.folder / "package" / "models" / folder)
+    (own.folder / "package" / "models" / "docs.md").unlink()
+    shutil.rmtree(own.folder / "package" / "tests")
     return own
 
 
@@ -125,8 +137,20 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_wrong_mapping_is_one_sentence(shop: Shop, case: str) -> None:
+def test_a_wrong_mapping_is_one_sentence(unbuilt: Shop, case: str) -> None:
     change, sentence = CASES[case]
+    inputs = copy.deepcopy(unbuilt.inputs())
+    change(inputs)
+    outcome = unbuilt.dbt(
+        "run-operation", "purchasing_power__check", variables={"purchasing_power__inputs": inputs}
+    )
+    assert outcome.returncode != 0
+    assert sentence in outcome.output.replace("\n", " ")
+    assert "Traceback" not in outcome.output
+
+
+def test_a_build_that_is_refused_changes_nothing(shop: Shop) -> None:
+    change, sentence = CASES["missing column"]
     inputs = copy.deepcopy(shop.inputs())
     change(inputs)
     before = shop.fingerprint()
@@ -203,9 +227,9 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_wrong_var_is_one_sentence(shop: Shop, name: str) -> None:
+def test_a_wrong_var_is_one_sentence(unbuilt: Shop, name: str) -> None:
     value, sentence = SETTINGS[name]
-    outcome = shop.dbt(
+    outcome = unbuilt.dbt(
         "run-operation",
         "purchasing_power__check",
         variables={f"purchasing_power__{name.split(',')[0]}": value},

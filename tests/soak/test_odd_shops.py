@@ -49,14 +49,16 @@ SHOPS = {
     "no buyers at all": Odd(
         regular(rows=60, amount="0"), 140, "create table events as select 'v' || (i % 80) as who, "
         "timestamp '2024-01-01' + interval 1 hour * i as at, 'view' as kind from range(4000) as rows (i)",
-        training="spent",
+        training="fewer tiers",
     ),
-    "everything came back": Odd(regular(amount="case when i % 2 = 0 then 10 else -10 end"), 100),
+    "every other line comes back": Odd(
+        regular(amount="case when i % 2 = 0 then 1 else -1 end * (5 + (i * 37 % 113))"), 100
+    ),
     "one user": Odd(regular(users=1), 1, training="users"),
-    "one row": Odd(regular(rows=1), 1, training="horizon"),
-    "one day": Odd(regular(rows=500, hours=0.01), 100, training="horizon"),
+    "one row": Odd(regular(rows=1), 1, training="old enough"),
+    "one day": Odd(regular(rows=500, hours=0.01), 100, training="old enough"),
     "a horizon longer than the data": Odd(
-        regular(), 100, variables={"purchasing_power__horizon_days": 400}, training="horizon"
+        regular(), 100, variables={"purchasing_power__horizon_days": 400}, training="old enough"
     ),
     "one user with 100,000 events": Odd(
         regular(), 101, "create table events as select 'heavy' as who, timestamp '2024-01-02' + interval 1 second * "
