@@ -143,6 +143,27 @@ def test_a_log_that_ends_early_is_late_and_severity_decides_how_loud(watched: Sh
     ]
 
 
+def test_scorings_older_than_are_kept_are_taken_out(watched: Shop, tmp_path: Path) -> None:
+    shop = watched.copy(tmp_path / "shop")
+    for days in (300, 500):
+        shop.sql(
+            "insert into purchasing_power__score_history select * replace (as_of_date - "
+            f"{days} as as_of_date) from purchasing_power__scores"
+        )
+    ages = (
+        "select distinct (select max(as_of_date) from purchasing_power__scores) - as_of_date "
+        "from purchasing_power__{} order by 1"
+    )
+    for retention, kept in ((None, [(0,), (300,), (500,)]), (400, [(0,), (300,)])):
+        done = shop.dbt(
+            *("run", "--select", "purchasing_power__score_history", "purchasing_power__matured_scores"),
+            variables={"purchasing_power__retention_days": retention},
+        )
+        assert done.returncode == 0, done.output
+        assert shop.sql(ages.format("score_history")) == kept
+        assert shop.sql(ages.format("matured_scores")) == kept[1:]
+
+
 @pytest.mark.parametrize(
     ("rules", "says"),
     [
