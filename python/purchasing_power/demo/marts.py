@@ -1,7 +1,10 @@
-"""What the demo prints of the marts: whom to reach, why, in which price band, and whom to look at twice."""
+"""What the demo prints of the marts and alarms: whom to reach, why, in which price band, what is unusual."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from purchasing_power.report.data import read_alarms
 from purchasing_power.reporting import Reporter
 from purchasing_power.warehouse.connection import Connection
 from purchasing_power.warehouse.features import FeatureSettings
@@ -26,6 +29,7 @@ def show_marts(
     _show_audiences(connection, project, settings, reporter)
     _show_price_bands(connection, project, reporter)
     _show_watchlist(connection, project, reporter)
+    _show_alarms(connection, project, reporter)
 
 
 def _show_reasons(
@@ -112,4 +116,29 @@ def _show_watchlist(connection: Connection, project: Project, reporter: Reporter
     reporter.heading("Whom to look at twice")
     reporter.table(
         ("user", "severity", "why"), [(row["user_id"], row["severity"], row["reasons"]) for row in found]
+    )
+
+
+def _show_alarms(connection: Connection, project: Project, reporter: Reporter) -> None:
+    def rows(model: str, rest: str, columns: str = "*") -> list[dict[str, Any]]:
+        return connection.fetch(f"select {columns} from {require(connection, project, model)} {rest}")
+
+    found = read_alarms(rows)
+    reporter.heading("Is anything unusual?")
+    if not found:
+        reporter.say(
+            "Nothing: the newest day's inputs, features and scores are what the days before make usual."
+        )
+        return
+    reporter.table(
+        ("where", "what", "newest", "usual"),
+        [
+            (
+                row["place"],
+                row["name"],
+                f"{row['value']:,.3g}",
+                "-" if row["usual_value"] is None else f"{row['usual_value']:,.3g}",
+            )
+            for row in found
+        ],
     )

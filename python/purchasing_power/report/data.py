@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from purchasing_power.warehouse.registry import (
 )
 
 Row = dict[str, Any]
+Select = Callable[..., list[Row]]
 _SCORES = "purchasing_power__scores"
 _WEEKS_SHOWN = 52
 
@@ -161,7 +162,7 @@ def read_report(registry: Registry, project: Project, users: int) -> ReportData:
             "as_of_date, count(*) as users, avg(expected_spend) as average, "
             "avg(purchase_probability) as probability",
         ),
-        alarms=_alarms(rows),
+        alarms=read_alarms(rows),
         logs=rows(
             "purchasing_power__input_changes", "where measure = 'rows' order by input_name, observed_on"
         ),
@@ -173,8 +174,12 @@ def read_report(registry: Registry, project: Project, users: int) -> ReportData:
     )
 
 
-def _alarms(rows: Any) -> list[Row]:
-    """Gives what is unusual on the newest day, the farthest from usual first within each table."""
+def read_alarms(rows: Select) -> list[Row]:
+    """Gives what is unusual on the newest day, the farthest from usual first within each table.
+
+    Args:
+        rows: asks a model by its name, the rest of a select, and its columns.
+    """
     return [
         *rows(
             "purchasing_power__input_changes",
@@ -206,7 +211,7 @@ def _alarms(rows: Any) -> list[Row]:
     ]
 
 
-def _matured(rows: Any) -> list[Row]:
+def _matured(rows: Select) -> list[Row]:
     found = [row for row in rows("purchasing_power__calibration", "where grouping_name = 'decile'") if row]
     newest = max((row["matured_on"] for row in found), default=None)
     chosen = [row for row in found if row["matured_on"] == newest]
@@ -221,7 +226,7 @@ def _spread(rows: Sequence[Row], count: int) -> list[Row]:
     return [rows[place] for place in sorted(places)]
 
 
-def _example(rows: Any, user_id: str, as_of_date: date) -> Example:
+def _example(rows: Select, user_id: str, as_of_date: date) -> Example:
     quoted = "'" + user_id.replace("'", "''") + "'"
     (score,) = rows(_SCORES, f"where user_id = {quoted}")
     reasons = rows("purchasing_power__score_explanations", f"where user_id = {quoted} order by rank")
