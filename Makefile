@@ -95,7 +95,7 @@ lint: ## ruff, mypy --strict, the import layers, sqlfluff
 
 unit: ## The Python tests that need no built project (a minute or two)
 	@sh scripts/venv.sh dev
-	$(BIN)/pytest --ignore-glob='*/test_dbt_*.py'
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --ignore-glob='*/test_dbt_*.py'
 
 # Two workers, as dbt parses on one core and small build machines have two. Whole files, because most tests of a
 # file share a fixture, and marked groups are ignored under pytest 9.2 (pytest-xdist issue 1386). The longest files
