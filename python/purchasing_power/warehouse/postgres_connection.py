@@ -232,6 +232,9 @@ class PostgresConnection:
         try:
             yield
         except sqlalchemy.exc.DBAPIError as error:
+            if not self._in_transaction:
+                # Else the server answers nothing in this session any more.
+                self._session.rollback()
             state = getattr(error.orig, "pgcode", None)
             raise self._error(what, state, str(error.orig)) from error
         except adbc_driver_manager.Error as error:
