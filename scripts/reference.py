@@ -74,12 +74,19 @@ def reference() -> str:
 
 def _columns(model: dict[str, Any], docs: dict[str, str]) -> str:
     lines = ["| column | type | is | tests |", "|---|---|---|---|"]
+    # One test of the table says it of many columns.
+    never_null = {
+        name
+        for test in model.get("data_tests", [])
+        for name in test.get("purchasing_power__no_nulls", {}).get("arguments", {}).get("columns", [])
+    }
     for column in model["columns"]:
         kind = str(column.get("data_type", ""))
         if "{{" in kind:
             kind = re.findall(r"else '([^']+)'", kind)[0]
         tests = ", ".join(
-            test if isinstance(test, str) else next(iter(test)) for test in column.get("data_tests", [])
+            ["not_null"] * (column["name"] in never_null)
+            + [test if isinstance(test, str) else next(iter(test)) for test in column.get("data_tests", [])]
         )
         cells = (f"`{column['name']}`", kind, _resolved(column["description"], docs), tests)
         lines.append(f"| {' | '.join(cells)} |")
