@@ -78,6 +78,7 @@ def _columns(model: dict[str, Any], docs: dict[str, str]) -> str:
     never_null = {
         name
         for test in model.get("data_tests", [])
+        if isinstance(test, dict)
         for name in test.get("purchasing_power__no_nulls", {}).get("arguments", {}).get("columns", [])
     }
     for column in model["columns"]:
