@@ -6,10 +6,16 @@ refused, or what some of its columns are once it is staged.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from shop import INTEGRATION, PACKAGE, Shop
+from simulated_shop import SimulatedShop
 
 ON = "2022-06-15 12:00:00"
 COLUMNS = {
@@ -35,6 +41,7 @@ NUMBERS = {
     "list_price",
     "rate",
 }
+_NOT_MAPPED = {"embedding", "stock_quantity"}
 # A usable row of each log; a case says what is different.
 _USABLE = {
     "order_lines": {"ordered_at": ON, "product_id": "p-good", "quantity": "1", "amount": "10"},
@@ -240,3 +247,24 @@ def tables() -> dict[str, pa.Table]:
         )
         for relation, columns in COLUMNS.items()
     }
+
+
+def make_shop(folder: Path) -> Shop:
+    """Makes a project of a clean simulated shop, beside each of whose tables stands one of bad rows."""
+    simulated = SimulatedShop.make(folder / "raw", 150, 150, horizon_days=28, seed=3)
+    for name in ("profiles.yml", "selectors.yml"):
+        shutil.copy(INTEGRATION / name, folder / name)
+    (folder / "shop").mkdir()
+    proposed = yaml.safe_load((simulated.folder / "purchasing_power_vars.yml").read_text(encoding="utf-8"))
+    proposed["vars"]["purchasing_power__explained_users"] = 16
+    inputs = proposed["vars"]["purchasing_power__inputs"]
+    for relation, table in tables().items():
+        pq.write_table(table, folder / "raw" / f"bad_{relation}.parquet")
+        mapped = inputs[relation] if isinstance(inputs[relation], list) else [inputs[relation]]
+        columns = {name: name for name in COLUMNS[relation] if name not in _NOT_MAPPED}
+        inputs[relation] = [*mapped, {"relation": f"raw/bad_{relation}.parquet", "columns": columns}]
+    project: dict[str, Any] = {"name": "bad_rows", "config-version": 2, "profile": "corner_shop", **proposed}
+    (folder / "dbt_project.yml").write_text(yaml.safe_dump(project), encoding="utf-8")
+    shop = Shop(folder)
+    shop.install(PACKAGE)
+    return shop

@@ -5,43 +5,22 @@ From raw tables through features, training, scores, marts and alarms, in one sho
 
 from __future__ import annotations
 
-import shutil
 from decimal import Decimal
 from typing import Any
 
 import bad_rows
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from bad_rows import CASES, COLUMNS, KEY, LONG_ID, Case, key_of
-from shop import FEATURES, INTEGRATION, PACKAGE, SCORING, TINY_TRAINING, Shop
-from simulated_shop import SimulatedShop
+from shop import FEATURES, SCORING, TINY_TRAINING, Shop
 
 pytestmark = pytest.mark.dbt
-
-NOT_MAPPED = {"embedding", "stock_quantity"}
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A clean simulated shop, and beside each of its tables one of bad rows."""
-    folder = tmp_path_factory.mktemp("bad_rows")
-    simulated = SimulatedShop.make(folder / "raw", 150, 150, horizon_days=28, seed=3)
-    for name in ("profiles.yml", "selectors.yml"):
-        shutil.copy(INTEGRATION / name, folder / name)
-    (folder / "shop").mkdir()
-    proposed = yaml.safe_load((simulated.folder / "purchasing_power_vars.yml").read_text(encoding="utf-8"))
-    proposed["vars"]["purchasing_power__explained_users"] = 16
-    inputs = proposed["vars"]["purchasing_power__inputs"]
-    for relation, table in bad_rows.tables().items():
-        pq.write_table(table, folder / "raw" / f"bad_{relation}.parquet")
-        mapped = inputs[relation] if isinstance(inputs[relation], list) else [inputs[relation]]
-        columns = {name: name for name in COLUMNS[relation] if name not in NOT_MAPPED}
-        inputs[relation] = [*mapped, {"relation": f"raw/bad_{relation}.parquet", "columns": columns}]
-    project: dict[str, Any] = {"name": "bad_rows", "config-version": 2, "profile": "corner_shop", **proposed}
-    (folder / "dbt_project.yml").write_text(yaml.safe_dump(project), encoding="utf-8")
-    shop = Shop(folder)
-    shop.install(PACKAGE)
+    shop = bad_rows.make_shop(tmp_path_factory.mktemp("bad_rows"))
     for done in (shop.dbt(*FEATURES), shop.command(*TINY_TRAINING), shop.dbt(*SCORING)):
         assert done.returncode == 0, done.output
         assert "Traceback" not in done.output

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import bad_rows
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 from document import write_table
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from shop import FEATURES, INTEGRATION, PACKAGE, SCORING, TINY_TRAINING, Shop
-from simulated_shop import SimulatedShop
+from shop import FEATURES, SCORING, TINY_TRAINING, Shop
 
 _IDS = st.one_of(st.sampled_from(["u1", "u2", "u3", " u1 ", "U1"]), st.text(max_size=40))
 _NUMBERS = st.one_of(
@@ -35,7 +31,6 @@ _TIMES = st.one_of(
 )
 _TEXTS = st.one_of(st.text(max_size=200), st.sampled_from(["view", "cart", "EUR", "eur", "tea", "p00005"]))
 _TIME_COLUMNS = {"ordered_at", "cancelled_at", "occurred_at", "reviewed_at", "signed_up_at", "valid_from"}
-_NOT_MAPPED = {"embedding", "stock_quantity"}
 
 
 def _values(column: str) -> st.SearchStrategy[str | None]:
@@ -62,22 +57,7 @@ ROWS = {
 
 def make_shop(folder: Path) -> Shop:
     """A scored shop of which each table has another beside it, all texts, that is filled anew each time."""
-    simulated = SimulatedShop.make(folder / "raw", 150, 150, horizon_days=28, seed=3)
-    for name in ("profiles.yml", "selectors.yml"):
-        shutil.copy(INTEGRATION / name, folder / name)
-    (folder / "shop").mkdir()
-    proposed = yaml.safe_load((simulated.folder / "purchasing_power_vars.yml").read_text(encoding="utf-8"))
-    proposed["vars"]["purchasing_power__explained_users"] = 0
-    inputs = proposed["vars"]["purchasing_power__inputs"]
-    for relation, table in bad_rows.tables().items():
-        pq.write_table(table, folder / "raw" / f"bad_{relation}.parquet")
-        mapped = inputs[relation] if isinstance(inputs[relation], list) else [inputs[relation]]
-        columns = {name: name for name in bad_rows.COLUMNS[relation] if name not in _NOT_MAPPED}
-        inputs[relation] = [*mapped, {"relation": f"raw/bad_{relation}.parquet", "columns": columns}]
-    project: dict[str, Any] = {"name": "soak", "config-version": 2, "profile": "corner_shop", **proposed}
-    (folder / "dbt_project.yml").write_text(yaml.safe_dump(project), encoding="utf-8")
-    shop = Shop(folder)
-    shop.install(PACKAGE)
+    shop = bad_rows.make_shop(folder)
     for done in (shop.dbt(*FEATURES), shop.command(*TINY_TRAINING), shop.dbt(*SCORING)):
         assert done.returncode == 0, done.output
     return shop
