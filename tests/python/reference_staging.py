@@ -230,6 +230,7 @@ def _judge_products(rows: list[Row]) -> tuple[list[Row], list[Row]]:
         lambda row: row["product_id"],
         lambda row: _ascending(row, ("category", "brand", "list_price")),
     )
+    usable = [row | {"list_price": None} if (row.get("list_price") or 0) < 0 else row for row in usable]
     return usable, refused + duplicates
 
 

@@ -87,7 +87,7 @@ class PostgresConnection:
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Gives all rows of a small query, each as a dict by column."""
-        with self._explained("could not answer"):
+        with self._explained("could not answer"), self._rolled_back():
             rows = self._run(sql, parameters).mappings().all()
             self._commit()
         return [
@@ -203,7 +203,7 @@ class PostgresConnection:
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Runs a statement that returns nothing."""
-        with self._explained("could not do what was asked"):
+        with self._explained("could not do what was asked"), self._rolled_back():
             self._run(sql, parameters)
             self._commit()
 
@@ -215,6 +215,16 @@ class PostgresConnection:
     def _commit(self) -> None:
         if not self._in_transaction:
             self._session.commit()
+
+    @contextmanager
+    def _rolled_back(self) -> Iterator[None]:
+        """Rolls back what the server refused: until then it answers nothing more in this session."""
+        try:
+            yield
+        except sqlalchemy.exc.DBAPIError:
+            if not self._in_transaction:
+                self._session.rollback()
+            raise
 
     def _with_literals(self, sql: str, parameters: Sequence[Any]) -> str:
         if not parameters:
@@ -232,9 +242,6 @@ class PostgresConnection:
         try:
             yield
         except sqlalchemy.exc.DBAPIError as error:
-            if not self._in_transaction:
-                # Else the server answers nothing in this session any more.
-                self._session.rollback()
             state = getattr(error.orig, "pgcode", None)
             raise self._error(what, state, str(error.orig)) from error
         except adbc_driver_manager.Error as error:
