@@ -54,6 +54,11 @@ bench-online: ## What one event in real time costs, and that its score is the ba
 	@sh scripts/venv.sh dev
 	$(BIN)/python benchmarks/online.py
 
+bench-privacy: ## What differential privacy costs, and what an attack finds out, into docs/benchmarks.md
+	@sh scripts/venv.sh dev
+	@sh scripts/venv.sh bench
+	$(BIN)/python benchmarks/privacy.py $(OPTIONS)
+
 bench-engines: ## Three engines side by side: equal features, speed of scoring, into docs/benchmarks.md
 	@sh scripts/venv.sh dev
 	$(BIN)/python benchmarks/engines.py $(OPTIONS)

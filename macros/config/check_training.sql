@@ -41,6 +41,8 @@
         'weight_average': 'a number such as 0.001',
         'half_life_horizons': 'a number such as 0.001',
         'clip_norm': 'a number such as 0.001',
+        'private_epsilon': 'a number such as 0.001',
+        'private_delta': 'a number such as 0.001',
         'trees': 'a whole number',
         'outlier_share': 'a number such as 0.001',
         'seed': 'a whole number',

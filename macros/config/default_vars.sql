@@ -44,6 +44,7 @@
         'publish_to': none,
 
         'monitoring': {},
+        'groups': {},
 
         'pseudonymise': false,
         'smallest_group': 1,

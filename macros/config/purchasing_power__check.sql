@@ -6,6 +6,7 @@
     {{ purchasing_power.check_settings() }}
     {{ purchasing_power.check_pseudonyms() }}
     {{ purchasing_power.check_inputs() }}
+    {{ purchasing_power.check_groups() }}
     {% set mapped = [] %}
     {% for input_name in purchasing_power.input_contract() if purchasing_power.has_input(input_name) %}
         {% do mapped.append(input_name) %}
@@ -26,6 +27,7 @@
         {{ purchasing_power.check_settings() }}
         {{ purchasing_power.check_pseudonyms() }}
         {{ purchasing_power.check_inputs() }}
+        {{ purchasing_power.check_groups() }}
     {% endif %}
 {% endmacro %}
 

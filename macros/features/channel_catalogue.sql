@@ -181,21 +181,26 @@
         }) %}
     {% endfor %}
 
-    {% set channels = [] %}
-    {% for entry in entries if purchasing_power.is_available(entry.requires) %}
+    {% set mapped, channels = purchasing_power.mapped_names(), [] %}
+    {% for entry in entries if entry.requires | reject('in', mapped) | list | length == 0 %}
         {% do channels.append(entry) %}
     {% endfor %}
     {{ return(channels) }}
 {% endmacro %}
 
 
-{#- Whether everything that an entry of the catalogue requires is mapped: input relations, or relation.column. -#}
-{% macro is_available(requires) %}
-    {% set missing = [] %}
-    {% for need in requires if not purchasing_power.has_input(*need.split('.')) %}
-        {% do missing.append(need) %}
+{#- What is mapped: input relations, and relation.column. Once for a whole catalogue, which is made dozens of times while dbt parses. -#}
+{% macro mapped_names() %}
+    {% set names = [] %}
+    {% for input_name in purchasing_power.input_contract() %}
+        {% for entry in purchasing_power.input_mappings(input_name) %}
+            {% do names.append(input_name) %}
+            {% for column in entry.get('columns', {}) %}
+                {% do names.append(input_name ~ '.' ~ column) %}
+            {% endfor %}
+        {% endfor %}
     {% endfor %}
-    {{ return(not missing) }}
+    {{ return(names) }}
 {% endmacro %}
 
 

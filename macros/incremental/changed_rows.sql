@@ -19,7 +19,7 @@
         'as_of_date', 'anchor_every_days', 'anchor_min_history_days', 'anchor_limit', 'validation_share', 'tier_names',
         'training', 'training_users', 'refit_scaling', 'refit_cleaning', 'explained_users', 'lifecycle', 'audiences',
         'audience_uplift', 'price_bands', 'recommended_categories', 'recommended_products', 'risk',
-        'publish_to', 'monitoring', 'smallest_group', 'retention_days',
+        'publish_to', 'monitoring', 'groups', 'smallest_group', 'retention_days',
     ] %}
         {% do rules.update({name: purchasing_power.setting(name)}) %}
     {% endfor %}

@@ -168,13 +168,34 @@ distances as (
 
 ),
 
+limited_at_first as (
+
+    select
+        *,
+        {{ purchasing_power.usual('psi', series, '_psi_at_first') }},
+        {{ purchasing_power.usual('ks', series, '_ks_at_first') }}
+    from distances
+
+),
+
+steady as (
+
+    -- a day that was another than those before it is no measure of those after it
+    select
+        *,
+        {{ purchasing_power.steady('psi', suffix='_psi_at_first') }} as steady_psi,
+        {{ purchasing_power.steady('ks', suffix='_ks_at_first') }} as steady_ks
+    from limited_at_first
+
+),
+
 limited as (
 
     select
         *,
-        {{ purchasing_power.usual('psi', series, '_psi') }},
-        {{ purchasing_power.usual('ks', series, '_ks') }}
-    from distances
+        {{ purchasing_power.usual('steady_psi', series, '_psi') }},
+        {{ purchasing_power.usual('steady_ks', series, '_ks') }}
+    from steady
 
 ),
 

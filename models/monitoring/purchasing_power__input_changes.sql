@@ -29,33 +29,49 @@ scaled as (
 
 ),
 
-limited as (
+{#- Twice: a day that departs from those before it, a closed one or a sale, is no measure of those after it. -#}
+{% for stage, source in {'_at_first': 'scaled', '': 'steady'}.items() -%}
+{%- set value = 'steady_value' if not stage else 'scaled_value' -%}
+limited{{ stage }} as (
 
     select
         *,
-        {{ purchasing_power.usual('scaled_value', ['input_name', 'measure'], weight='weight') }},
+        {{ purchasing_power.usual(value, ['input_name', 'measure'], stage, weight='weight') }},
         -- of the days before: a bug spreads the values of its own day
-        avg(variance) over (
+        avg(case when {{ value }} is not null then variance end) over (
             partition by input_name, measure order by observed_on
             rows between {{ rules.reference_days }} preceding and 1 preceding
-        ) as usual_variance
-    from scaled
+        ) as {{ 'usual_variance' ~ stage }}
+    from {{ source }}
 
 ),
 
-compared as (
+compared{{ stage }} as (
 
     select
         *,
         case
-            when kind = 'count' then 1 / exp(usual)
-            when kind = 'share' then (greatest(usual * (1 - usual), 0) + 1 / nullif(base, 0)) / nullif(base, 0)
-            else usual_variance / nullif(base, 0)
-        end as noise
-    from limited
+            when kind = 'count' then 1 / exp(usual{{ stage }})
+            when kind = 'share'
+                then (greatest(usual{{ stage }} * (1 - usual{{ stage }}), 0) + 1 / nullif(base, 0)) / nullif(base, 0)
+            else usual_variance{{ stage }} / nullif(base, 0)
+        end as {{ 'noise' ~ stage }}
+    from limited{{ stage }}
 
 ),
 
+{% if stage -%}
+steady as (
+
+    select
+        *,
+        {{ purchasing_power.steady('scaled_value', 'coalesce(noise' ~ stage ~ ', 0)', stage) }} as steady_value
+    from compared{{ stage }}
+
+),
+
+{% endif -%}
+{% endfor -%}
 judged as (
 
     select

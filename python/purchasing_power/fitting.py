@@ -105,6 +105,12 @@ def fit(
         f"Trained {len(model.history)} epochs in {time.monotonic() - started:.0f} s; the best was epoch "
         f"{best.epoch} (loss {best.validation_loss:.4f} on held-back users)"
     )
+    if model.budget is not None:
+        budget = model.budget
+        reporter.say(
+            f"Private for each training user: epsilon {budget.epsilon:g}, delta {budget.delta:.1e}, by noise "
+            f"of {budget.noise_multiplier:.2f} times the longest gradient of a user"
+        )
     return model
 
 

@@ -66,6 +66,8 @@ def run_training(
     # Users of the validation split: they chose the epoch, but no weight was fitted to them.
     measured = measure(prepared, model, anchor_on=newest, dataset_name="held-back users", split="validation")
     figures = {row.metric: row.value for row in measured.figures if row.method == MODEL_METHOD}
+    if model.budget is not None:
+        figures |= {"private_epsilon": model.budget.epsilon, "private_delta": model.budget.delta}
     trained_at = datetime.now(UTC).replace(microsecond=0)
     version = f"{MODEL_METHOD}-{cutoff:%Y%m%d}-{trained_at:%Y%m%d%H%M%S}"
     exported = model.export(model_version=version, trained_at=trained_at, metrics=figures)

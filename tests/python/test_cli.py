@@ -282,7 +282,10 @@ def test_a_wrong_training_var_is_named(shop: Path, run: Run, value: str, message
 
 def test_an_unknown_preset_is_refused(shop: Path, run: Run) -> None:
     code, _, err = run("backtest", "--preset", "modern", "--project-dir", shop)
-    assert (code, err) == (1, "Error: The preset 'modern' does not exist; use one of default, classic.\n")
+    assert (code, err) == (
+        1,
+        "Error: The preset 'modern' does not exist; use one of default, classic, private.\n",
+    )
 
 
 def test_sizes_that_are_no_numbers_are_refused(shop: Path, run: Run) -> None:

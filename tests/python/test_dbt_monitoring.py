@@ -164,6 +164,94 @@ def test_scorings_older_than_are_kept_are_taken_out(watched: Shop, tmp_path: Pat
         assert shop.sql(ages.format("matured_scores")) == kept[1:]
 
 
+def test_fairness_is_that_of_each_group(watched: Shop, tmp_path: Path) -> None:
+    """Against the same sums over the matured users themselves, with groups that the shop's own table gives."""
+    shop = watched.copy(tmp_path / "shop")
+    shop.sql(
+        "create table shop.members as select user_id as card, case when hash(user_id) % 3 = 0 then 'young' "
+        "when hash(user_id) % 3 = 1 then 'old' end as age_band from purchasing_power__scores "
+        "where user_id not like '%1'"
+    )
+    shop.sql(
+        "insert into purchasing_power__score_history "
+        "select * replace (as_of_date - 60 as as_of_date) from purchasing_power__scores"
+    )
+    members = {"relation": "shop.members", "columns": {"user_id": "card"}}
+    variables = {
+        "purchasing_power__inputs": shop.inputs() | {"customers": members},
+        "purchasing_power__groups": {"age": "upper(age_band)"},
+        "purchasing_power__smallest_group": 3,
+    }
+    chosen = ("purchasing_power__matured_scores", "int_purchasing_power__customer_groups")
+    done = shop.dbt("build", "--select", *chosen, "purchasing_power__fairness", variables=variables)
+    assert done.returncode == 0, done.output
+    expected = shop.sql(
+        """
+        with users as (
+            select
+                matured.*,
+                coalesce(case when card like '%1' then null else upper(age_band) end, 'unknown') as age,
+            from purchasing_power__matured_scores as matured
+            left join shop.members on user_id = card
+        )
+        select
+            age, purchasing_power_tier, count(*), avg(expected_spend), avg(realised_spend),
+            avg(abs(expected_spend - realised_spend)), avg(cast(has_bought as integer)), avg(purchase_probability),
+            avg(cast(is_within_range as integer)),
+        from users group by grouping sets ((age), (age, purchasing_power_tier)) having count(*) >= 3
+        """
+    )
+    found = shop.sql(
+        """
+        select
+            group_name, nullif(purchasing_power_tier, 'all'), users, mean_expected_spend, mean_realised_spend,
+            mean_absolute_error, realised_buyer_share, predicted_buyer_share, within_range_share
+        from purchasing_power__fairness where grouping_name = 'age'
+        """
+    )
+    assert {row[0] for row in found} == {"YOUNG", "OLD", "unknown"}
+    assert len(found) == len(expected) > 6
+    keyed = {row[:2]: row[2:] for row in expected}
+    for group, tier, *figures in found:
+        assert figures == pytest.approx(keyed[group, tier])
+    shares = shop.sql(
+        "select sum(users) filter (purchasing_power_tier = 'all'), count(distinct group_name), "
+        "max(tier_share_ratio), min(tier_share) from purchasing_power__fairness where grouping_name = 'age'"
+    )[0]
+    everybody = shop.sql("select count(*) from purchasing_power__matured_scores")[0][0]
+    assert shares[:3] == (everybody, 3, 1)
+    assert 0 < shares[3] < 1
+
+
+@pytest.mark.parametrize(
+    ("groups", "says"),
+    [
+        (["age"], 'purchasing_power__groups is ["age"]: write a mapping of names to SQL expressions'),
+        ({"age": "age"}, "names age, and no customers are mapped: map them in purchasing_power__inputs"),
+    ],
+)
+def test_groups_that_cannot_be_meant_are_refused(watched: Shop, groups: object, says: str) -> None:
+    variables = {"purchasing_power__groups": groups}
+    done = watched.dbt("run", "--select", "purchasing_power__fairness", variables=variables)
+    assert done.returncode != 0
+    assert says in " ".join(done.output.split())
+
+
+def test_a_group_of_a_column_that_is_not_there_is_refused(watched: Shop) -> None:
+    customers = {"relation": "shop.receipt_positions", "columns": {"user_id": "card_no"}}
+    variables = {"purchasing_power__inputs": watched.inputs() | {"customers": customers}}
+    for groups, says in (
+        ({"age": "years"}, "purchasing_power__groups.age is `years`, which reads the column years"),
+        ({"order": "card_no"}, 'purchasing_power__groups has "order": write a name of small letters'),
+    ):
+        done = watched.dbt(
+            *("run", "--select", "purchasing_power__fairness"),
+            variables=variables | {"purchasing_power__groups": groups},
+        )
+        assert done.returncode != 0
+        assert says in " ".join(done.output.split())
+
+
 @pytest.mark.parametrize(
     ("rules", "says"),
     [

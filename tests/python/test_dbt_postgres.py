@@ -37,12 +37,14 @@ from twin_shop import (
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.warehouse.connection import connect
 from purchasing_power.warehouse.project import Project
+from purchasing_power.warehouse.pseudonyms import KEY_VARIABLE, pseudonym
 
 pytestmark = pytest.mark.dbt
 
 POSTGRES = "postgres"
 # Found nowhere but in the profile: see the last test.
 PASSWORD = "marked-secret-4711"
+KEY = "0123456789abcdef0123456789abcdef"
 # As docs/privacy.md has it.
 GRANTS = """
 models:
@@ -299,6 +301,57 @@ def test_each_role_may_do_its_part_and_no_more(twins: TwinShop, tmp_path: Path) 
                         connection.execute(statement)
 
 
+def test_pseudonyms_are_those_of_python_and_the_key_is_not_there(
+    twins: TwinShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {row["user_id"] for row in rows_of(twins, CUSTOMERS)}
+    variables = "{purchasing_power__pseudonymise: true, purchasing_power__test_user_patterns: []}"
+    chosen = ("run", "--select", "purchasing_power__customers", "--vars", variables)
+    refused_run = twins.run(POSTGRES, *chosen)
+    assert refused_run.returncode != 0
+    assert "this session has no key" in said(refused_run)
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    twins.must(POSTGRES, *chosen)
+    assert {row["user_id"] for row in rows_of(twins, CUSTOMERS)} == {pseudonym(name, KEY) for name in names}
+    (view,) = rows_of(twins, "select pg_get_viewdef('shop.purchasing_power__customers') as text")
+    assert "sha256" in view["text"]
+    # Who reads it without the key learns nothing, and neither does who reads the server's files.
+    monkeypatch.delenv(KEY_VARIABLE)
+    assert {row["user_id"] for row in rows_of(twins, CUSTOMERS)} == {None}
+    assert files_with(twins, KEY) == []
+    twins.must(POSTGRES, "run", "--select", "purchasing_power__customers")
+    assert {row["user_id"] for row in rows_of(twins, CUSTOMERS)} == names
+
+
+def test_nobody_is_found_after_forget(twins: TwinShop) -> None:
+    """In no table, and in no byte of the server's tables once the shop itself has deleted them."""
+    users = sorted(twins.frame(POSTGRES, "purchasing_power__scores")["user_id"])
+    user, other = users[0], users[-1]
+    before, of_others = twins.tables_with(POSTGRES, user), twins.tables_with(POSTGRES, other)
+    assert {"purchasing_power__scores", "purchasing_power__user_states"} <= set(before)
+    refusal = twins.run(POSTGRES, "purchasing_power", "forget", "--user", user)
+    assert refusal.returncode == 1
+    assert "The shop's own tables still have rows of theirs" in said(refusal)
+    assert twins.tables_with(POSTGRES, user) == before
+    raw = twins.project(POSTGRES)
+    with connect(raw) as connection:
+        holding = connection.fetch(
+            "select table_name, column_name from information_schema.columns "
+            "where table_schema = 'raw' and column_name = 'customer_id'"
+        )
+        assert len(holding) >= 3
+        for place in holding:
+            connection.execute(
+                f"delete from raw.{place['table_name']} where {place['column_name']} like '%{user}%'"
+            )
+        connection.purge([f"raw.{place['table_name']}" for place in holding])
+    twins.must(POSTGRES, "purchasing_power", "forget", "--user", user)
+    assert twins.tables_with(POSTGRES, user) == {}
+    assert twins.tables_with(POSTGRES, other) == of_others
+    assert files_with(twins, user) == []
+    assert files_with(twins, other) != []
+
+
 def test_the_password_is_in_no_file_but_the_profile(twins: TwinShop) -> None:
     """Last: after all that was run and went wrong above."""
     found = [
@@ -308,6 +361,27 @@ def test_the_password_is_in_no_file_but_the_profile(twins: TwinShop) -> None:
     ]
     assert found == []
     assert any((twins.folder / "logs").iterdir())
+
+
+CUSTOMERS = "select user_id from shop.purchasing_power__customers"
+
+
+def rows_of(twins: TwinShop, query: str) -> list[dict[str, Any]]:
+    with connect(twins.project(POSTGRES), read_only=True) as connection:
+        return connection.fetch(query)
+
+
+def files_with(twins: TwinShop, text: str) -> list[str]:
+    """Gives the files of the server's tables whose bytes hold a text; its log of changes is not among them."""
+    twins.execute(POSTGRES, "checkpoint")
+    (place,) = rows_of(twins, "show data_directory")
+    data = Path(place["data_directory"]) / "base"
+    assert data.is_dir()
+    return [
+        str(file.relative_to(data))
+        for file in data.rglob("*")
+        if file.is_file() and text.encode() in file.read_bytes()
+    ]
 
 
 LOADED = "select pg_conf_load_time() as loaded_at"

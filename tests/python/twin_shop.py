@@ -169,6 +169,28 @@ class TwinShop:
         with connect(self.project(engine)) as connection:
             connection.execute(sql)
 
+    def tables_with(self, engine: str, user_id: str) -> dict[str, int]:
+        """Gives the package's tables that name a user in any column of text, with how many rows do."""
+        project = self.project(engine)
+        found = {}
+        with connect(project, read_only=True) as connection:
+            for model in project.package_models():
+                if not model.is_table or not connection.exists(model.relation):
+                    continue
+                with connection.query(f"select * from {model.relation}") as reader:
+                    table = reader.read_all()
+                named = [
+                    pc.fill_null(pc.match_substring(column, user_id), False)
+                    for column in table.columns
+                    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+                ]
+                rows = sum(
+                    any(values) for values in zip(*(column.to_pylist() for column in named), strict=True)
+                )
+                if rows:
+                    found[model.name] = rows
+        return found
+
     def frame(self, engine: str, table: str) -> pd.DataFrame:
         """Gives a table; see `frames`."""
         return self.frames(engine, [table])[table]

@@ -27,6 +27,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "members": 1,
         "trees": 0,
     },
+    # Differential privacy for each user. The noise grows with the square root of the weights, so one member.
+    "private": {
+        "private_epsilon": 3.0,
+        "members": 1,
+        "trees": 0,
+        "dropout": 0.0,
+        "l2": 0.0,
+    },
 }
 
 
@@ -66,7 +74,10 @@ class TrainingConfig:
         weight_average: Decay of the running average of the weights that is kept; 0 keeps the last weights.
         half_life_horizons: An anchor this many horizons before the newest one weighs half as much, because
             what users do next resembles what they did lately; 0 weighs all anchors alike.
-        clip_norm: Longest gradient.
+        clip_norm: Longest gradient; of one user, where training is private.
+        private_epsilon: Differential privacy for each training user, by noise; 0 trains without it
+            (docs/privacy.md).
+        private_delta: Probability that it does not hold; 0 takes a tenth of one over the training users.
         trees: Boosted trees beside the network, a target; fewer learn more each, and 0 leaves them out.
         outlier_share: Share of the training users that the isolation forest flags as outliers.
         seed: Seeds initial weights, dropout and the order of batches.
@@ -88,6 +99,8 @@ class TrainingConfig:
     weight_average: float = 0.98
     half_life_horizons: float = 1.0
     clip_norm: float = 1.0
+    private_epsilon: float = 0.0
+    private_delta: float = 0.0
     trees: int = 300
     outlier_share: float = 0.01
     seed: int = 7
@@ -166,9 +179,20 @@ class TrainingConfig:
         for name in ("dropout", "weight_average"):
             if not 0 <= getattr(self, name) < 1:
                 raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must be within [0, 1).")
-        for name in ("batch_size", "users_per_epoch", "l2", "half_life_horizons", "trees", "seed"):
+        for name in (
+            *("batch_size", "users_per_epoch", "l2", "half_life_horizons", "trees", "seed"),
+            *("private_epsilon", "private_delta"),
+        ):
             if not getattr(self, name) >= 0:
                 raise PurchasingPowerError(f"'{name}' is {getattr(self, name)} but must not be negative.")
+        outside = [name for name in ("trees", "dropout", "l2") if getattr(self, name)]
+        if self.private_epsilon and outside:
+            raise PurchasingPowerError(
+                f"'private_epsilon' is {self.private_epsilon}, and it counts noisy steps alone: use "
+                f"`--preset private`, or set {' and '.join(outside)} to 0."
+            )
+        if not self.private_delta < 1:
+            raise PurchasingPowerError(f"'private_delta' is {self.private_delta} but must be below 1.")
         if not 0 <= self.outlier_share <= 0.5:
             raise PurchasingPowerError(
                 f"'outlier_share' is {self.outlier_share} but must be within [0, 0.5]."

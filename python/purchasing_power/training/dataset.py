@@ -414,9 +414,11 @@ class AnchorSequence(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> AnchorBatch:
         """Reads one batch from disk."""
-        chosen, data = self._selection, self._selection.dataset
         first = int(self._order[index]) * self._batch_size
-        rows = self._rows[first : first + self._batch_size]
+        return self._batch_of(self._rows[first : first + self._batch_size])
+
+    def _batch_of(self, rows: npt.NDArray[np.int64]) -> AnchorBatch:
+        chosen, data = self._selection, self._selection.dataset
         n_steps, n_anchors = chosen.n_steps[rows], chosen.n_anchors[rows]
         is_step = np.arange(max(1, int(n_steps.max()))) < n_steps[:, None]
         is_anchor = np.arange(int(n_anchors.max())) < n_anchors[:, None]

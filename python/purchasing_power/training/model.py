@@ -28,6 +28,7 @@ from purchasing_power.training.export import (
 )
 from purchasing_power.training.forest import Forest
 from purchasing_power.training.network import Network
+from purchasing_power.training.private import PrivacyBudget
 from purchasing_power.training.progress import EpochReport
 
 _UNREGISTERED = "unregistered"
@@ -44,6 +45,7 @@ class TrainedModel:
         cutoff: No label window used in training ends after it.
         config: Hyperparameters.
         history: One report an epoch.
+        budget: What it promises of its training users' privacy; None if nothing.
         tier_cut_points: Money over the horizon at which each tier but the lowest begins.
     """
 
@@ -56,6 +58,7 @@ class TrainedModel:
         cutoff: dt.date,
         config: TrainingConfig,
         history: Sequence[EpochReport],
+        budget: PrivacyBudget | None = None,
     ) -> None:
         """Takes over what training made; `train` is the one to call."""
         self.network = network
@@ -65,6 +68,7 @@ class TrainedModel:
         self.cutoff = cutoff
         self.config = config
         self.history = tuple(history)
+        self.budget = budget
         self.tier_cut_points = network.outputs.scale.tier_cut_points
 
     def predict(

@@ -31,6 +31,7 @@ from purchasing_power.training.network import (
     SpendParameters,
     build_network,
 )
+from purchasing_power.training.private import GradientNoise, PoissonSequence, PrivacyBudget
 from purchasing_power.training.progress import EpochReport, Progress
 from purchasing_power.training.tree_graph import TREE_TARGETS
 
@@ -120,6 +121,7 @@ def train(
         cutoff=cutoff,
         config=config,
         history=history,
+        budget=run.budget,
     )
 
 
@@ -154,13 +156,19 @@ class _Run:
         purchases_per_user = scale.buy_rate * float(training.n_anchors.mean())
         batch_size = config.users_per_batch(len(training.users), purchases_per_user)
         half_life = config.half_life_horizons * dataset.contract.horizon_days
-        self._batches = AnchorSequence(
+        self.budget = PrivacyBudget.plan(config, len(training.users)) if config.private_epsilon else None
+        # What outputs' constants are fitted to; and, unless training is private, the weights.
+        self._shuffled = AnchorSequence(
             training,
             batch_size=batch_size,
             seed=config.seed,
             half_life_days=half_life,
             users_per_epoch=config.users_per_epoch,
         )
+        self._batches: AnchorSequence = self._shuffled
+        if self.budget is not None:
+            self._batches = PoissonSequence(training, self.budget, half_life_days=half_life)
+            self._noise = GradientNoise(self.budget)
         self._validation = AnchorSequence(
             validation.at_most(config.users_per_epoch // 4), batch_size=batch_size, half_life_days=half_life
         )
@@ -177,9 +185,10 @@ class _Run:
         self._average = [tf.Variable(weight.value, trainable=False) for weight in weights]
         self._best = _values(weights)
         # The same divisor for every batch, so that an anchor counts alike in small and in large batches.
-        self._mean_weight = self._batches.mean_weight()
+        self._mean_weight = self._shuffled.mean_weight()
         self._signature = _signature(dataset)
-        self._train_step = tf.function(self._step, input_signature=self._signature)
+        step = self._step if self.budget is None else self._private_step
+        self._train_step = tf.function(step, input_signature=self._signature)
         self._loss_sum = tf.function(self._sum_of_losses, input_signature=self._signature)
 
     def epoch(self, index: int) -> tuple[float, float]:
@@ -219,11 +228,11 @@ class _Run:
         outputs.amount_slope.assign(slope)
         outputs.interval_scale.assign(interval_scale)
         # Drawn in an order of their own, so that the first batches are a sample of users of all lengths.
-        self._batches.start_epoch(0)
+        self._shuffled.start_epoch(0)
         cuts = np.array(outputs.scale.tier_cut_points)
         sums, actual, anchors = np.zeros(2), np.zeros(len(cuts)), 0
         counts = np.zeros((len(cuts), len(_LOGIT_GRID) + 1))
-        for batch in map(self._batches.__getitem__, range(len(self._batches))):
+        for batch in map(self._shuffled.__getitem__, range(len(self._shuffled))):
             part = predict(batch)
             predicted = np.exp(part.log_expected)
             logits = outputs.tier_logits(part).numpy()
@@ -337,13 +346,29 @@ class _Run:
         gradients, _ = tf.clip_by_global_norm(
             tape.gradient(loss, [weight.value for weight in weights]), self.config.clip_norm
         )
+        self._apply(gradients)
+        return loss_sum, tf.reduce_sum(batch.weight)
+
+    def _private_step(self, *tensors: Any) -> tuple[Any, Any]:
+        """Trains on a batch; a user's loss is the mean of their anchors', so that it is nobody else's."""
+        batch, weights = AnchorBatch(*tensors), self.network.model.trainable_variables
+
+        def loss_of(user: AnchorBatch) -> Any:
+            losses = tf.reduce_sum(self._losses(user, training=True) * user.weight)
+            return losses / tf.maximum(tf.reduce_sum(user.weight), 1e-6)
+
+        gradients, losses = self._noise.gradient(loss_of, batch, weights)
+        self._apply(gradients)
+        return losses, tf.cast(tf.shape(batch.weight)[0], tf.float32)
+
+    def _apply(self, gradients: Any) -> None:
+        weights = self.network.model.trainable_variables
         self._optimizer.apply(gradients, weights)
         # The average starts fast, so that the random initial weights are forgotten within a few batches.
         done = tf.cast(self._optimizer.iterations, tf.float32)
         decay = tf.minimum(self.config.weight_average, (1.0 + done) / (10.0 + done))
         for average, weight in zip(self._average, weights, strict=True):
             average.assign(decay * average + (1.0 - decay) * weight.value)
-        return loss_sum, tf.reduce_sum(batch.weight)
 
     def _sum_of_losses(self, *tensors: Any) -> tuple[Any, Any]:
         batch = AnchorBatch(*tensors)
