@@ -75,23 +75,32 @@ def reference() -> str:
 def _columns(model: dict[str, Any], docs: dict[str, str]) -> str:
     lines = ["| column | type | is | tests |", "|---|---|---|---|"]
     # One test of the table says it of many columns.
-    never_null = {
-        name
-        for test in model.get("data_tests", [])
-        if isinstance(test, dict)
-        for name in test.get("purchasing_power__no_nulls", {}).get("arguments", {}).get("columns", [])
-    }
+    never_null = set(_columns_of("purchasing_power__no_nulls", model))
+    ranges = _columns_of("purchasing_power__ranges", model)
     for column in model["columns"]:
         kind = str(column.get("data_type", ""))
         if "{{" in kind:
             kind = re.findall(r"else '([^']+)'", kind)[0]
         tests = ", ".join(
             ["not_null"] * (column["name"] in never_null)
+            + [_range(*ranges[name]) for name in [column["name"]] if name in ranges]
             + [test if isinstance(test, str) else next(iter(test)) for test in column.get("data_tests", [])]
         )
         cells = (f"`{column['name']}`", kind, _resolved(column["description"], docs), tests)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _columns_of(test_name: str, model: dict[str, Any]) -> Any:
+    """Gives the columns that one test of a whole table is told."""
+    for test in model.get("data_tests", []):
+        if isinstance(test, dict) and test_name in test:
+            return test[test_name]["arguments"]["columns"]
+    return {}
+
+
+def _range(lowest: float | None, highest: float | None) -> str:
+    return f"at least {lowest}" if highest is None else f"{lowest} to {highest}"
 
 
 def _resolved(text: str, docs: dict[str, str]) -> str:

@@ -168,37 +168,32 @@ distances as (
 
 ),
 
-limited_at_first as (
+{# A day that was another than those before it is no measure of those after it; the first hides others, so three times. #}
+{%- for stage in ['_first', '_second', ''] -%}
+{%- set before = '' if loop.first else loop.previtem -%}
+limited{{ stage }} as (
 
     select
         *,
-        {{ purchasing_power.usual('psi', series, '_psi_at_first') }},
-        {{ purchasing_power.usual('ks', series, '_ks_at_first') }}
-    from distances
+        {{ purchasing_power.usual('psi' if loop.first else 'steady_psi' ~ before, series, '_psi' ~ stage) }},
+        {{ purchasing_power.usual('ks' if loop.first else 'steady_ks' ~ before, series, '_ks' ~ stage) }}
+    from {{ 'distances' if loop.first else 'steady' ~ before }}
 
 ),
 
-steady as (
-
-    -- a day that was another than those before it is no measure of those after it
-    select
-        *,
-        {{ purchasing_power.steady('psi', suffix='_psi_at_first') }} as steady_psi,
-        {{ purchasing_power.steady('ks', suffix='_ks_at_first') }} as steady_ks
-    from limited_at_first
-
-),
-
-limited as (
+{% if not loop.last -%}
+steady{{ stage }} as (
 
     select
         *,
-        {{ purchasing_power.usual('steady_psi', series, '_psi') }},
-        {{ purchasing_power.usual('steady_ks', series, '_ks') }}
-    from steady
+        {{ purchasing_power.steady('psi', suffix='_psi' ~ stage) }} as steady_psi{{ stage }},
+        {{ purchasing_power.steady('ks', suffix='_ks' ~ stage) }} as steady_ks{{ stage }}
+    from limited{{ stage }}
 
 ),
 
+{% endif -%}
+{% endfor -%}
 judged as (
 
     select

@@ -29,9 +29,12 @@ scaled as (
 
 ),
 
-{#- Twice: a day that departs from those before it, a closed one or a sale, is no measure of those after it. -#}
-{% for stage, source in {'_at_first': 'scaled', '': 'steady'}.items() -%}
-{%- set value = 'steady_value' if not stage else 'scaled_value' -%}
+{#-
+    Three times: a day that departs from those before it, a closed one or a sale, is no measure of those after it. The first of
+    several odd days hides the others from the first limits.
+-#}
+{% for stage in ['_first', '_second', ''] -%}
+{%- set value = 'scaled_value' if loop.first else 'steady_value' ~ loop.previtem -%}
 limited{{ stage }} as (
 
     select
@@ -42,7 +45,7 @@ limited{{ stage }} as (
             partition by input_name, measure order by observed_on
             rows between {{ rules.reference_days }} preceding and 1 preceding
         ) as {{ 'usual_variance' ~ stage }}
-    from {{ source }}
+    from {{ 'scaled' if loop.first else 'steady' ~ loop.previtem }}
 
 ),
 
@@ -60,12 +63,13 @@ compared{{ stage }} as (
 
 ),
 
-{% if stage -%}
-steady as (
+{% if not loop.last -%}
+steady{{ stage }} as (
 
     select
         *,
-        {{ purchasing_power.steady('scaled_value', 'coalesce(noise' ~ stage ~ ', 0)', stage) }} as steady_value
+        {{ purchasing_power.steady('scaled_value', 'coalesce(noise' ~ stage ~ ', 0)', stage) }}
+            as {{ 'steady_value' ~ stage }}
     from compared{{ stage }}
 
 ),

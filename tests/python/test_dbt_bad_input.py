@@ -223,6 +223,38 @@ SETTINGS = {
         [{"name": "pages", "input": "browse_events", "expression": "hitz"}],
         "purchasing_power__extra_channels[0].expression is `hitz`, which reads the column hitz that is not there",
     ),
+    "monitoring, unknown rule": (
+        {"psy": 1},
+        'purchasing_power__monitoring has "psy": it knows severity, reference_days',
+    ),
+    "monitoring, severity": (
+        {"severity": "loud"},
+        'purchasing_power__monitoring.severity is "loud": write warn, error or off',
+    ),
+    "monitoring, severity of no check": (
+        {"severity": {"weather": "warn"}},
+        'purchasing_power__monitoring.severity has "weather": it knows input_changes',
+    ),
+    "monitoring, fewest_days": (
+        {"fewest_days": 40},
+        "purchasing_power__monitoring.fewest_days is 40: write a whole number from 2 to",
+    ),
+    "monitoring, departures": (
+        {"departures": "five"},
+        'purchasing_power__monitoring.departures is "five": write a number above 0',
+    ),
+    "groups": (["age"], 'purchasing_power__groups is ["age"]: write a mapping of names to SQL expressions'),
+    "groups, no customers": (
+        {"age": "age"},
+        "names age, and no customers are mapped: map them in purchasing_power__inputs",
+    ),
+}
+GROUPS = {
+    "no column": ({"age": "years"}, "purchasing_power__groups.age is `years`, which reads the column years"),
+    "a word of SQL": (
+        {"order": "card_no"},
+        'purchasing_power__groups has "order": write a name of small letters',
+    ),
 }
 
 
@@ -234,6 +266,20 @@ def test_a_wrong_var_is_one_sentence(unbuilt: Shop, name: str) -> None:
         "purchasing_power__check",
         variables={f"purchasing_power__{name.split(',')[0]}": value},
     )
+    assert outcome.returncode != 0
+    assert sentence in outcome.output
+    assert "Traceback" not in outcome.output
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_a_wrong_group_is_one_sentence(unbuilt: Shop, name: str) -> None:
+    groups, sentence = GROUPS[name]
+    customers = {"relation": "shop.receipt_positions", "columns": {"user_id": "card_no"}}
+    variables = {
+        "purchasing_power__inputs": unbuilt.inputs() | {"customers": customers},
+        "purchasing_power__groups": groups,
+    }
+    outcome = unbuilt.dbt("run-operation", "purchasing_power__check", variables=variables)
     assert outcome.returncode != 0
     assert sentence in outcome.output
     assert "Traceback" not in outcome.output

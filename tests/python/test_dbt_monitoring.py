@@ -129,8 +129,8 @@ def test_a_log_that_ends_early_is_late_and_severity_decides_how_loud(watched: Sh
         f"where occurred_at >= date '{newest}' - 5 and occurred_at < date '{newest}' + 1"
     )
     chosen = ("--select", "int_purchasing_power__input_days", "purchasing_power__input_freshness")
+    # Without the var it warns, as other tests see.
     for severity, ends, says in (
-        ("warn", 0, "WARN=1 ERROR=0"),
         ("error", 1, "ERROR=1"),
         ("off", 0, "WARN=0 ERROR=0"),
     ):
@@ -154,14 +154,14 @@ def test_scorings_older_than_are_kept_are_taken_out(watched: Shop, tmp_path: Pat
         "select distinct (select max(as_of_date) from purchasing_power__scores) - as_of_date "
         "from purchasing_power__{} order by 1"
     )
-    for retention, kept in ((None, [(0,), (300,), (500,)]), (400, [(0,), (300,)])):
-        done = shop.dbt(
-            *("run", "--select", "purchasing_power__score_history", "purchasing_power__matured_scores"),
-            variables={"purchasing_power__retention_days": retention},
-        )
-        assert done.returncode == 0, done.output
-        assert shop.sql(ages.format("score_history")) == kept
-        assert shop.sql(ages.format("matured_scores")) == kept[1:]
+    assert shop.sql(ages.format("score_history")) == [(0,), (300,), (500,)]
+    done = shop.dbt(
+        *("run", "--select", "purchasing_power__score_history", "purchasing_power__matured_scores"),
+        variables={"purchasing_power__retention_days": 400},
+    )
+    assert done.returncode == 0, done.output
+    assert shop.sql(ages.format("score_history")) == [(0,), (300,)]
+    assert shop.sql(ages.format("matured_scores")) == [(300,)]
 
 
 def test_fairness_is_that_of_each_group(watched: Shop, tmp_path: Path) -> None:
@@ -221,59 +221,3 @@ def test_fairness_is_that_of_each_group(watched: Shop, tmp_path: Path) -> None:
     everybody = shop.sql("select count(*) from purchasing_power__matured_scores")[0][0]
     assert shares[:3] == (everybody, 3, 1)
     assert 0 < shares[3] < 1
-
-
-@pytest.mark.parametrize(
-    ("groups", "says"),
-    [
-        (["age"], 'purchasing_power__groups is ["age"]: write a mapping of names to SQL expressions'),
-        ({"age": "age"}, "names age, and no customers are mapped: map them in purchasing_power__inputs"),
-    ],
-)
-def test_groups_that_cannot_be_meant_are_refused(watched: Shop, groups: object, says: str) -> None:
-    variables = {"purchasing_power__groups": groups}
-    done = watched.dbt("run", "--select", "purchasing_power__fairness", variables=variables)
-    assert done.returncode != 0
-    assert says in " ".join(done.output.split())
-
-
-def test_a_group_of_a_column_that_is_not_there_is_refused(watched: Shop) -> None:
-    customers = {"relation": "shop.receipt_positions", "columns": {"user_id": "card_no"}}
-    variables = {"purchasing_power__inputs": watched.inputs() | {"customers": customers}}
-    for groups, says in (
-        ({"age": "years"}, "purchasing_power__groups.age is `years`, which reads the column years"),
-        ({"order": "card_no"}, 'purchasing_power__groups has "order": write a name of small letters'),
-    ):
-        done = watched.dbt(
-            *("run", "--select", "purchasing_power__fairness"),
-            variables=variables | {"purchasing_power__groups": groups},
-        )
-        assert done.returncode != 0
-        assert says in " ".join(done.output.split())
-
-
-@pytest.mark.parametrize(
-    ("rules", "says"),
-    [
-        ({"psy": 1}, 'purchasing_power__monitoring has "psy": it knows severity, reference_days'),
-        ({"severity": "loud"}, 'purchasing_power__monitoring.severity is "loud": write warn, error or off'),
-        (
-            {"severity": {"weather": "warn"}},
-            'purchasing_power__monitoring.severity has "weather": it knows input_changes',
-        ),
-        (
-            {"fewest_days": 40},
-            "purchasing_power__monitoring.fewest_days is 40: write a whole number from 2 to",
-        ),
-        ({"departures": "five"}, 'purchasing_power__monitoring.departures is "five": write a number above 0'),
-    ],
-)
-def test_rules_that_cannot_be_meant_are_refused(watched: Shop, rules: dict[str, object], says: str) -> None:
-    done = watched.dbt(
-        "run",
-        "--select",
-        "purchasing_power__input_freshness",
-        variables={"purchasing_power__monitoring": rules},
-    )
-    assert done.returncode != 0
-    assert says in " ".join(done.output.split())

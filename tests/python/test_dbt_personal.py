@@ -111,16 +111,10 @@ def test_nobody_is_found_after_forget(shop: Shop) -> None:
     } == kept
     assert (shop.folder / "published" / "current" / "purchasing_power__scores.parquet").exists()
 
-    # The next run does not bring them back, and equals one from scratch.
-    scores = "select user_id, expected_spend, purchase_probability from purchasing_power__scores order by 1"
-    found = []
-    for options in ((), ("--full-refresh",)):
-        done = shop.dbt("run", "--exclude", "purchasing_power.marts", "purchasing_power.monitoring", *options)
-        assert done.returncode == 0, done.output
-        assert tables_with(shop, USER) == {}
-        found.append(shop.sql(scores))
-    assert [row[0] for row in found[0]] == [row[0] for row in found[1]]
-    assert [row[1:] for row in found[0]] == [pytest.approx(row[1:], rel=1e-5) for row in found[1]]
+    # The next run does not bring them back.
+    done = shop.dbt("run", "--exclude", "purchasing_power.marts", "purchasing_power.monitoring")
+    assert done.returncode == 0, done.output
+    assert tables_with(shop, USER) == {}
 
 
 def test_forget_is_refused_while_the_shop_itself_remembers(shop: Shop) -> None:

@@ -27,9 +27,7 @@ COMMANDS = {
     "purchasing-power models promote": ("purchasing_power", "models", "promote", "MODEL", "--accept-loss"),
     "purchasing-power publish": ("purchasing_power", "publish", "--to", "published"),
 }
-_SCORES = (
-    "select user_id, expected_spend, purchase_probability from purchasing_power__scores order by user_id"
-)
+SCORES = "select user_id, expected_spend, purchase_probability from purchasing_power__scores order by user_id"
 
 
 @dataclass
@@ -73,14 +71,14 @@ def run(kills: int, seed: int) -> None:
         ((candidate,),) = base.sql(
             "select model_version from purchasing_power__models where status = 'candidate'"
         )
-        before = base.sql(_SCORES)
+        before = base.sql(SCORES)
         for name, words in COMMANDS.items():
             command = [candidate if word == "MODEL" else word for word in words]
             undisturbed = base.copy(Path(folder) / "undisturbed")
             started = time.monotonic()
             assert _start(undisturbed, command).wait() == 0
-            seconds, after = time.monotonic() - started, undisturbed.sql(_SCORES)
-            champion = None if "train" in command else _champion(undisturbed)
+            seconds, after = time.monotonic() - started, undisturbed.sql(SCORES)
+            champion = None if "train" in command else champion_of(undisturbed)
             shutil.rmtree(undisturbed.folder)
             for number in range(kills):
                 shop = base.copy(Path(folder) / "killed")
@@ -89,10 +87,10 @@ def run(kills: int, seed: int) -> None:
                 time.sleep(moment)
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-                wrong = _left_behind(shop, before, after)
+                wrong = left_behind(shop, before, after)
                 if not wrong:
                     again = _start(shop, command)
-                    wrong = _did_the_rest(shop, again.wait(), after, champion, command)
+                    wrong = did_the_rest(shop, again.wait(), after, champion, command)
                 tally = tallies[name]
                 tally.kills += 1
                 tally.survived += not wrong
@@ -123,7 +121,7 @@ def _start(shop: Shop, command: Sequence[str]) -> subprocess.Popen[bytes]:
     )
 
 
-def _champion(shop: Shop) -> str:
+def champion_of(shop: Shop) -> str:
     found = shop.sql("select model_version from purchasing_power__models where status = 'champion'")
     return str(found[0][0]) if len(found) == 1 else f"{len(found)} champions"
 
@@ -134,30 +132,30 @@ def _same(one: list[tuple[object, ...]], other: list[tuple[object, ...]]) -> boo
     )
 
 
-def _left_behind(shop: Shop, before: list[tuple[object, ...]], after: list[tuple[object, ...]]) -> list[str]:
+def left_behind(shop: Shop, before: list[tuple[object, ...]], after: list[tuple[object, ...]]) -> list[str]:
     wrong = []
-    scores = shop.sql(_SCORES)
+    scores = shop.sql(SCORES)
     if not (_same(scores, before) or _same(scores, after)):
         wrong.append(f"scores of no whole run ({len(scores)} of {len(before)})")
     temporary = shop.sql(
         "select table_name from information_schema.tables where contains(table_name, '__dbt_')"
     )
     wrong += [f"temporary table {name}" for (name,) in temporary]
-    if "champions" in _champion(shop):
-        wrong.append(_champion(shop))
+    if "champions" in champion_of(shop):
+        wrong.append(champion_of(shop))
     wrong += [f"half of {path.name}" for path in shop.folder.rglob("*.partial")]
     return wrong
 
 
-def _did_the_rest(
+def did_the_rest(
     shop: Shop, code: int, after: list[tuple[object, ...]], champion: str | None, command: Sequence[str]
 ) -> list[str]:
-    if "promote" in command and code == 1 and _champion(shop) == champion:
+    if "promote" in command and code == 1 and champion_of(shop) == champion:
         # It had been promoted before the kill; a second time is refused.
         code = 0
     wrong = [f"the same command then ended with {code}"] if code else []
-    if not _same(shop.sql(_SCORES), after):
+    if not _same(shop.sql(SCORES), after):
         wrong.append("other scores than a shop that nobody disturbed")
-    if champion is not None and _champion(shop) != champion:
-        wrong.append(f"{_champion(shop)} is the champion")
+    if champion is not None and champion_of(shop) != champion:
+        wrong.append(f"{champion_of(shop)} is the champion")
     return wrong

@@ -1,6 +1,6 @@
 """Hours of trouble, and what became of it, into docs/reliability.md.
 
-python tests/soak/soak.py [--only cases kills alarms generated] [--kills 8] [--quiet 10] [--seeds 3] [--minutes 60]
+python tests/soak/soak.py [--only cases kills faults alarms generated] [--kills 8] [--quiet 10] [--seeds 3] [--minutes 60]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ TESTS = Path(__file__).parents[1] / "python"
 sys.path.insert(0, str(TESTS))
 
 import alarms  # noqa: E402
+import faults  # noqa: E402
 import generated  # noqa: E402
 import kills  # noqa: E402
 from document import write_table  # noqa: E402
@@ -51,11 +52,12 @@ def run_cases() -> None:
 
 def main() -> None:
     """Runs the parts that were asked for."""
-    parts = ("cases", "kills", "alarms", "generated")
+    parts = ("cases", "kills", "faults", "alarms", "generated")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     parser.add_argument("--kills", type=int, default=8, help="kills of each command")
     parser.add_argument("--seed", type=int, default=1, help="seed of the moments")
+    parser.add_argument("--faults", type=int, default=3, help="times that each fault is injected")
     parser.add_argument("--quiet", type=int, default=10, help="quiet shops")
     parser.add_argument("--seeds", type=int, default=3, help="shops with each planted shift")
     parser.add_argument("--minutes", type=float, default=60, help="how long input is generated")
@@ -64,6 +66,8 @@ def main() -> None:
         run_cases()
     if "kills" in given.only:
         kills.run(given.kills, given.seed)
+    if "faults" in given.only:
+        faults.run(given.faults, given.seed)
     if "alarms" in given.only:
         alarms.run(given.quiet, given.seeds)
     if "generated" in given.only:
