@@ -15,6 +15,8 @@ pytestmark = pytest.mark.dbt
 AS_OF = "2024-07-29"  # the day after the last of the shop's 210 days
 EARLIER = "2024-07-01"
 DAILY = ("--selector", "purchasing_power_daily")
+# Up to scores; the fewer models, the sooner.
+SCORED = ("--exclude", "page_log", "purchasing_power.marts", "purchasing_power.monitoring")
 KEYS = {"user_id", "anchor_on"}
 LABELS = {"label_spend", "label_orders", "label_ends_on", "split"}
 
@@ -121,7 +123,7 @@ def test_daily_runs_equal_a_full_refresh(scored_shop: Shop, tmp_path: Path) -> N
     daily.sql(f"update shop.receipt_positions set paid_cents = '12345' where position_no = '{corrected[0]}'")
     daily.sql(f"delete from shop.receipt_positions where position_no = '{gone[0]}'")
     refreshed = daily.copy(tmp_path / "refreshed")
-    for shop, flags in ((daily, DAILY), (refreshed, ("--exclude", "page_log", "--full-refresh"))):
+    for shop, flags in ((daily, DAILY), (refreshed, (*SCORED, "--full-refresh"))):
         outcome = shop.dbt("run", *flags)
         assert outcome.returncode == 0, outcome.output
     everybody = daily.sql("select count(*) from purchasing_power__user_states")[0][0]
@@ -143,7 +145,7 @@ def test_the_history_of_scores_is_appended_to_and_survives_a_full_refresh(
         ((), earlier, 2 * users),
         (("--full-refresh",), earlier, 2 * users),
     ):
-        outcome = shop.dbt("run", "--exclude", "page_log", *flags, variables=variables)
+        outcome = shop.dbt("run", *SCORED, *flags, variables=variables)
         assert outcome.returncode == 0, outcome.output
         assert shop.sql("select count(*) from purchasing_power__score_history")[0][0] == expected
     assert shop.sql("select count(*) from purchasing_power__models")[0][0] == 1
@@ -159,8 +161,7 @@ def test_refitting_the_scaling_adds_a_version_and_leaves_the_champions(
     )
     outcome = shop.dbt(
         "run",
-        "--exclude",
-        "page_log",
+        *SCORED,
         variables={"purchasing_power__as_of_date": "2024-07-15", "purchasing_power__refit_scaling": True},
     )
     assert outcome.returncode == 0, outcome.output
