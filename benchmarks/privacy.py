@@ -4,7 +4,7 @@ The attack (Yeom et al. 2018, "Privacy risk in machine learning") knows a user's
 did. Whoever was predicted better than others is taken for one of the training users; held-back users were not
 trained on. AUC 0.5 is a coin.
 
-    python benchmarks/privacy.py [--users 8000] [--seeds 3]
+    python benchmarks/privacy.py [--only complete_journey] [--users 8000] [--seeds 3]
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _fit_of_users(model: TrainedModel, dataset: SequenceDataset, split: str) -> 
     return np.array([-np.mean(each) for each in losses.values()])
 
 
-def measure(title: str, built: Built, seeds: int) -> list[str]:
+def measure(title: str, built: Built, seeds: int) -> str:
     """Trains each kind of model, and gives the table of one shop."""
     task = built.task
     labels = task.dataset.labels(task.cut)
@@ -126,7 +126,7 @@ def measure(title: str, built: Built, seeds: int) -> list[str]:
         cells = [f"{_median([run[metric] for run in runs]):.3f}" for metric in _SHOWN]
         lines.append(f"| {name} | {noise} | {' | '.join(cells)} | {middle} |")
         print(lines[-1], flush=True)
-    return lines
+    return "\n".join(lines)
 
 
 def _median(values: Sequence[float]) -> float:
@@ -136,16 +136,20 @@ def _median(values: Sequence[float]) -> float:
 def main() -> None:
     """Measures on Complete Journey and on a simulated shop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--only", choices=("complete_journey", "simulated"), help="one shop")
     parser.add_argument("--users", type=int, default=8_000, help="users of the simulated shop")
     parser.add_argument("--days", type=int, default=300, help="days of the simulated shop")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        lines = measure("Complete Journey", complete_journey(folder / "complete_journey"), arguments.seeds)
-        variables = simulated_tables(folder / "shop", arguments.users, arguments.days, dirt=0.0)
-        lines += ["", *measure("Simulated shop", build(folder / "simulated", variables), arguments.seeds)]
-    write_table("privacy", "\n".join(lines))
+        if arguments.only != "simulated":
+            built = complete_journey(folder / "complete_journey")
+            write_table("privacy-real", measure("Complete Journey", built, arguments.seeds))
+        if arguments.only != "complete_journey":
+            variables = simulated_tables(folder / "shop", arguments.users, arguments.days, dirt=0.0)
+            built = build(folder / "simulated", variables)
+            write_table("privacy-simulated", measure("Simulated shop", built, arguments.seeds))
 
 
 if __name__ == "__main__":

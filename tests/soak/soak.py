@@ -6,6 +6,7 @@ python tests/soak/soak.py [--only cases kills faults alarms generated] [--kills 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ _CASES = {
     "../soak/test_odd_shops.py": "shops of odd shapes, up to a million users",
     "test_model_attacks.py": "damaged, foreign and hostile model files",
     "test_dbt_personal.py": "people erased, exported, and named by pseudonyms",
+    "test_dbt_postgres.py": "PostgreSQL: five daily runs, roles, faults, people erased",
+    "test_dbt_spark.py": "Spark: five daily runs, a worker killed, people erased",
 }
 
 
@@ -41,6 +44,7 @@ def run_cases() -> None:
             subprocess.run(
                 [sys.executable, "-m", "pytest", "-q", f"--junit-xml={report}", str(TESTS / name)],
                 check=False,
+                env={**os.environ, "TWIN_SHOP_ALL_DAYS": "1"},
             )
             suite = ElementTree.parse(report).getroot()[0]
             counts = {key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
