@@ -83,6 +83,7 @@ def forget_users(
     places = ", ".join("?" * len(user_ids))
     theirs = f"{_USER} in ({places})"
     erased: dict[str, int] = {}
+    holders: list[str] = []
     with contextlib.chdir(project.project_dir), connect(project) as connection:
         if not keep_inputs:
             _refuse_inputs(connection, models, theirs, user_ids)
@@ -91,13 +92,16 @@ def forget_users(
             for place, model in enumerate(models, start=1):
                 if model.is_table:
                     columns = _columns(connection, model)
+                    if _USER in columns or _TEXT in columns:
+                        holders.append(model.relation)
                     for column, values in ((_USER, user_ids), (_TEXT, texts)):
                         if column in columns and values:
                             count = _erase(connection, model, column, values)
                             erased[model.name] = erased.get(model.name, 0) + count
                 tick(place, len(models), model.name, False)
         erased = {name: count for name, count in erased.items() if count}
-        connection.purge([model.relation for model in models if model.name in erased])
+        # Those without a row of theirs too: what a run took out of one before may still be in its file.
+        connection.purge(holders)
     _remove_files(project, reporter)
     if folder is not None and (folder / published.CURRENT).exists():
         published.run_publish(project, folder, reporter)
