@@ -122,8 +122,9 @@ def test_daily_runs_equal_a_full_refresh(
 
 
 def test_nobody_is_found_after_forget(twins: TwinShop, built: dict[str, Frames]) -> None:
-    scores = built[SPARK]["purchasing_power__scores"]
-    user, other = scores["user_id"].iloc[0], scores["user_id"].iloc[-1]
+    # Who has bought or browsed; of others there is less to erase.
+    active = built[SPARK]["purchasing_power__user_states"]["user_id"]
+    user, other = active.iloc[0], active.iloc[-1]
     of_others = twins.tables_with(SPARK, other)
     assert {"purchasing_power__scores", "purchasing_power__user_states"} <= set(
         twins.tables_with(SPARK, user)
