@@ -377,11 +377,15 @@ def files_with(twins: TwinShop, text: str) -> list[str]:
     (place,) = rows_of(twins, "show data_directory")
     data = Path(place["data_directory"]) / "base"
     assert data.is_dir()
-    return [
-        str(file.relative_to(data))
-        for file in data.rglob("*")
-        if file.is_file() and text.encode() in file.read_bytes()
-    ]
+    files = [file for file in data.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
+    names = {
+        str(row["file"]): row["name"]
+        for row in rows_of(
+            twins,
+            "select pg_relation_filenode(oid) as file, cast(oid::regclass as text) as name from pg_class",
+        )
+    }
+    return [names.get(file.name.partition(".")[0], str(file.relative_to(data))) for file in files]
 
 
 LOADED = "select pg_conf_load_time() as loaded_at"

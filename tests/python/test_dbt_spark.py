@@ -121,30 +121,10 @@ def test_daily_runs_equal_a_full_refresh(
         assert_same(daily[table], full[table], keys, relative=1e-5, absolute=1e-5)
 
 
-def test_nobody_is_found_after_forget(twins: TwinShop, built: dict[str, Frames]) -> None:
-    # Who has bought or browsed; of others there is less to erase.
-    active = built[SPARK]["purchasing_power__user_states"]["user_id"]
-    user, other = active.iloc[0], active.iloc[-1]
-    of_others = twins.tables_with(SPARK, other)
-    assert {"purchasing_power__scores", "purchasing_power__user_states"} <= set(
-        twins.tables_with(SPARK, user)
-    )
-    twins.must(SPARK, "purchasing_power", "forget", "--user", user, "--keep-inputs")
-    assert twins.tables_with(SPARK, user) == {}
-    assert twins.tables_with(SPARK, other) == of_others
-    # Spark holds no bytes of theirs either: each table that they were in has new files.
-    named = [
-        file
-        for file in (twins.folder / "warehouse").rglob("*.parquet")
-        if user in str(pq.read_table(file, partitioning=None).to_pydict().get("user_id"))
-    ]
-    assert named == []
-
-
 def test_a_worker_that_dies_midway_takes_no_user_with_it(
     twins: TwinShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Last, as it starts from what the tests before it have left: scores are the same when they are made anew."""
+    """Late, as it starts from what the tests before it have left: scores are the same when they are made anew."""
     before = twins.frame(SPARK, "purchasing_power__scores")
     with serving_spark(tmp_path, workers=2) as cluster:
         monkeypatch.setenv(MASTER_VARIABLE, cluster.master)
@@ -164,6 +144,23 @@ def test_a_worker_that_dies_midway_takes_no_user_with_it(
     after = twins.frame(SPARK, "purchasing_power__scores")
     assert_same_scores(before, after)
     assert after["user_id"].is_unique
+
+
+def test_nobody_is_found_after_forget(twins: TwinShop, built: dict[str, Frames]) -> None:
+    """Last: with a user fewer, others stand elsewhere among all."""
+    # Who has bought or browsed; of others there is less to erase.
+    active = built[SPARK]["purchasing_power__user_states"]["user_id"]
+    user, everybody = active.iloc[0], len(built[SPARK]["purchasing_power__scores"])
+    twins.must(SPARK, "purchasing_power", "forget", "--user", user, "--keep-inputs")
+    assert twins.tables_with(SPARK, user) == {}
+    assert len(twins.frame(SPARK, "purchasing_power__scores")) == everybody - 1
+    # Spark holds no bytes of theirs either: each table that they were in has new files.
+    named = [
+        file
+        for file in (twins.folder / "warehouse").rglob("*.parquet")
+        if user in str(pq.read_table(file, partitioning=None).to_pydict().get("user_id"))
+    ]
+    assert named == []
 
 
 def write(tables: dict[str, pa.Table], folder: Path) -> None:

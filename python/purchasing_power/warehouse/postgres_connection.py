@@ -116,9 +116,11 @@ class PostgresConnection:
         """Writes the tables anew; the server's log of changes holds deleted rows until it is recycled."""
         with self._explained("could not write its tables anew"), self._engine.connect() as connection:
             at_once = connection.execution_options(isolation_level="AUTOCOMMIT")
-            # The server's statistics of a table hold values of it, and their earlier versions too.
-            for target in [*(f"(full, analyze) {relation}" for relation in relations), "full pg_statistic"]:
-                at_once.exec_driver_sql(f"vacuum {target}")
+            for relation in relations:
+                at_once.exec_driver_sql(f"vacuum full {relation}")
+            # The server's statistics of tables hold values of them, and earlier versions of these too.
+            at_once.exec_driver_sql("analyze")
+            at_once.exec_driver_sql("vacuum full pg_statistic")
 
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
