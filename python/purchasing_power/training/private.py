@@ -114,7 +114,7 @@ class PoissonSequence(AnchorSequence):
 
 
 class GradientNoise:
-    """Gives the sum of users' gradients, each cut to a length, with noise."""
+    """Gives the mean of users' gradients, each cut to a length, with noise."""
 
     def __init__(self, budget: PrivacyBudget) -> None:
         """Prepares the source of noise, which no seed repeats."""
