@@ -136,9 +136,14 @@ def _show_alarms(connection: Connection, project: Project, reporter: Reporter) -
             (
                 row["place"],
                 row["name"],
-                f"{row['value']:,.3g}",
-                "-" if row["usual_value"] is None else f"{row['usual_value']:,.3g}",
+                _short(row["value"]),
+                "-" if row["usual_value"] is None else _short(row["usual_value"]),
             )
             for row in found
         ],
     )
+
+
+def _short(value: float) -> str:
+    """Shows three digits that count, and thousands whole."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
