@@ -1,6 +1,6 @@
 # Needs make, pip and Python 3.11 or newer; everything else is installed into .venv from requirements/.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist bench-privacy soak audit dashboard pictures reference test lint unit dbt integration lock clean
+.PHONY: help demo demo-clean bench bench-accuracy bench-learning bench-sentiment bench-inputs bench-online bench-engines bench-watchlist bench-privacy bench-fairness soak audit dashboard pictures reference test lint unit dbt integration lock clean
 
 SHELL := /bin/sh
 BIN := .venv/bin
@@ -57,6 +57,10 @@ bench-online: ## What one event in real time costs, and that its score is the ba
 bench-privacy: ## What differential privacy costs, and what an attack finds out, into docs/benchmarks.md
 	@sh scripts/venv.sh dev
 	$(BIN)/python benchmarks/privacy.py $(OPTIONS)
+
+bench-fairness: ## For whom scores are right, on Complete Journey by age and household size, into docs/benchmarks.md
+	@sh scripts/venv.sh dev
+	$(BIN)/python benchmarks/fairness.py
 
 bench-engines: ## Three engines side by side: equal features, speed of scoring, into docs/benchmarks.md
 	@sh scripts/venv.sh dev

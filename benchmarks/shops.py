@@ -27,7 +27,7 @@ PACKAGE = Path(__file__).parents[1]
 # The simulated shops' and Complete Journey's.
 HORIZON = 56
 _SESSIONS_MAPPING = Path(__file__).parent / "google_merchandise.yml"
-_FEATURES = ("build", "--selector", "purchasing_power_features")
+FEATURES = ("build", "--selector", "purchasing_power_features")
 _CDNOW = {
     "purchasing_power__horizon_days": 91,
     "purchasing_power__currency": "USD",
@@ -100,10 +100,10 @@ def build(
     """
     found = make_project(folder, variables)
     load(found)
-    found.run_dbt(_FEATURES)
+    found.run_dbt(FEATURES)
     outcome = run_prepare(found, Silent())
     if outcome.sentiment or outcome.embedding:
-        found.run_dbt(_FEATURES)
+        found.run_dbt(FEATURES)
     return Built(found, prepare(found, Silent()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -50,6 +51,17 @@ _WORDS = {
     "could not translate host name": "08001",
     "closed the connection unexpectedly": "08006",
 }
+
+# How long erasing waits for sessions that may still read what was erased.
+_READERS_SECONDS = 60
+# A transaction's number is reused after four billion; its age is right all the same.
+_EARLIER_SESSIONS = """
+    select pid, usename
+    from pg_stat_activity
+    where datname = current_database()
+        and pid <> pg_backend_pid()
+        and greatest(age(backend_xid), age(backend_xmin)) > age(cast(cast(mod({now}, 4294967296) as text) as xid))
+"""
 
 
 class PostgresConnection:
@@ -113,14 +125,45 @@ class PostgresConnection:
         self.execute(f"delete from {relation} where {condition}", parameters)
 
     def purge(self, relations: Sequence[str]) -> None:
-        """Writes the tables anew; the server's log of changes holds deleted rows until it is recycled."""
+        """Writes the tables anew; the server's log of changes holds deleted rows until it is recycled.
+
+        Raises:
+            PurchasingPowerError: another session goes on to see what was deleted, so the server keeps it.
+        """
         with self._explained("could not write its tables anew"), self._engine.connect() as connection:
             at_once = connection.execution_options(isolation_level="AUTOCOMMIT")
+            self._outlast_readers(at_once)
             for relation in relations:
                 at_once.exec_driver_sql(f"vacuum full {relation}")
             # The server's statistics of tables hold values of them, and earlier versions of these too.
             at_once.exec_driver_sql("analyze")
+            for relation in relations:
+                if at_once.exec_driver_sql(f"select not exists (select from {relation})").scalar():
+                    # A table without rows keeps the statistics of those that it had.
+                    at_once.exec_driver_sql(
+                        f"begin; insert into {relation} default values; analyze {relation}; "
+                        f"delete from {relation}; commit"
+                    )
+            self._outlast_readers(at_once)
             at_once.exec_driver_sql("vacuum full pg_statistic")
+
+    def _outlast_readers(self, at_once: sqlalchemy.Connection) -> None:
+        """Waits for the sessions that began before now: the server keeps what they may still read."""
+        now = at_once.exec_driver_sql("select cast(pg_current_xact_id() as text)").scalar()
+        deadline = time.monotonic() + _READERS_SECONDS
+        while True:
+            earlier = at_once.exec_driver_sql(_EARLIER_SESSIONS.format(now=now)).all()
+            if not earlier:
+                return
+            if time.monotonic() > deadline:
+                sessions = ", ".join(
+                    f"{session.pid} of {session.usename or 'the server'}" for session in earlier
+                )
+                raise PurchasingPowerError(
+                    f"The database {self._place} keeps deleted rows, as sessions that began earlier may "
+                    f"still read them (pid {sessions}): end these, and run the same command again."
+                )
+            time.sleep(0.2)
 
     def reads_as_time(self, text: str) -> str:
         """Gives the SQL condition that a text expression is a date or a timestamp."""
