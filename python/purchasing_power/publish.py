@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from purchasing_power.errors import PurchasingPowerError
 from purchasing_power.reporting import Reporter
@@ -22,8 +25,11 @@ CURRENT = "current"
 # A DuckDB file of views on the others.
 CATALOGUE = "purchasing_power.duckdb"
 _VERSIONS = "versions"
+_PARTIAL = ".partial"
 # Who has opened the version before may still read it.
 _KEPT = 2
+# How long another publishing into the same folder is waited for.
+_OTHERS_SECONDS = 600
 
 PUBLISHED = tuple(
     f"purchasing_power__{name}"
@@ -79,12 +85,18 @@ def run_publish(project: Project, folder: Path, reporter: Reporter) -> dict[str,
     Raises:
         PurchasingPowerError: a table is not built, or the folder cannot be written.
     """
+    with _alone(folder):
+        rows = _publish(project, folder, reporter)
+    reporter.say(f"Published {len(rows)} tables, {sum(rows.values()):,} rows, to {folder / CURRENT}")
+    return rows
+
+
+def _publish(project: Project, folder: Path, reporter: Reporter) -> dict[str, int]:
     versions = folder / _VERSIONS
     target = versions / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-    partial = target.with_suffix(".partial")
+    partial = target.with_suffix(_PARTIAL)
     rows: dict[str, int] = {}
     try:
-        _refuse_foreign(folder)
         partial.mkdir(parents=True)
         project.relation_names()
         with connect(project, read_only=True) as connection, reporter.progress("publishing") as tick:
@@ -106,15 +118,41 @@ def run_publish(project: Project, folder: Path, reporter: Reporter) -> dict[str,
         _point(folder / CURRENT, target)
     except (OSError, duckdb.Error) as error:
         shutil.rmtree(target, ignore_errors=True)
-        raise PurchasingPowerError(
-            f"The tables cannot be published to {folder}: {getattr(error, 'strerror', None) or error}; "
-            "what was published before stays."
-        ) from error
+        raise _unpublished(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     _forget_old(versions, folder / CURRENT)
-    reporter.say(f"Published {len(rows)} tables, {sum(rows.values()):,} rows, to {folder / CURRENT}")
     return rows
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps others from publishing there meanwhile, and takes away what one that was killed has left."""
+    try:
+        _refuse_foreign(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        held = FileLock(folder / ".lock", timeout=_OTHERS_SECONDS).acquire()
+    except Timeout as error:
+        raise PurchasingPowerError(
+            f"Somebody else has been publishing to {folder} for {_OTHERS_SECONDS // 60} minutes: end that, "
+            "or wait for it, and run the same command again."
+        ) from error
+    except OSError as error:
+        raise _unpublished(folder, error) from error
+    with held:
+        for left in [*folder.glob(f".{CURRENT}.*"), *folder.glob(f"{_VERSIONS}/*{_PARTIAL}")]:
+            if left.is_symlink():
+                left.unlink()
+            else:
+                shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def _unpublished(folder: Path, error: Exception) -> PurchasingPowerError:
+    reason = getattr(error, "strerror", None) or error
+    return PurchasingPowerError(
+        f"The tables cannot be published to {folder}: {reason}; what was published before stays."
+    )
 
 
 def remove_earlier(folder: Path) -> None:
@@ -152,7 +190,7 @@ def _point(link: Path, target: Path) -> None:
 
 
 def _forget_old(versions: Path, current: Path) -> None:
-    complete = sorted(path for path in versions.iterdir() if path.is_dir() and path.suffix != ".partial")
+    complete = sorted(path for path in versions.iterdir() if path.is_dir())
     for path in complete[:-_KEPT]:
         if path.resolve() != current.resolve():
             shutil.rmtree(path, ignore_errors=True)

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 import yaml
 from browser import CHROMIUM, seen_at
+from filelock import FileLock
 from shop import MARTS, PACKAGE, Shop
 
 from purchasing_power import publish
@@ -127,6 +128,32 @@ def test_a_publication_that_fails_leaves_the_one_before(shop: Shop, tmp_path: Pa
     assert f'{PUBLISHED[-1]}" is not in the warehouse yet: run `purchasing-power run`' in done.output
     assert (folder / "current").readlink() == before
     assert [path.name for path in (folder / "versions").iterdir()] == [before.name]
+
+
+def test_what_a_killed_publication_left_goes_with_the_next(shop: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    half = folder / "versions" / "20200101T000000000000.partial"
+    half.mkdir(parents=True)
+    (half / "purchasing_power__scores.parquet").write_bytes(b"half")
+    (folder / ".current.1").symlink_to("versions/gone")
+    assert shop.command("publish", "--to", str(folder)).returncode == 0
+    version = (folder / "current").readlink().name
+    assert {path.name for path in folder.rglob("*") if not path.name.startswith("purchasing_power")} == {
+        ".lock",
+        "current",
+        "versions",
+        version,
+    }
+
+
+def test_two_publications_take_turns(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    monkeypatch.setattr(publish, "_OTHERS_SECONDS", 0)
+    project = Project.find(shop.folder, profiles_dir=shop.folder)
+    with FileLock(folder / ".lock"), pytest.raises(PurchasingPowerError, match="Somebody else has been publ"):
+        publish.run_publish(project, folder, Silent())
+    publish.run_publish(project, folder, Silent())
 
 
 def test_where_to_publish_is_asked_for_and_other_folders_are_left_alone(shop: Shop, tmp_path: Path) -> None:

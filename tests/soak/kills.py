@@ -139,7 +139,6 @@ def left_behind(shop: Shop, before: list[tuple[object, ...]], after: list[tuple[
         wrong.append(f"scores of no whole run ({len(scores)} of {len(before)})")
     if "champions" in champion_of(shop):
         wrong.append(champion_of(shop))
-    wrong += [f"half of {path.name}" for path in shop.folder.rglob("*.partial")]
     return wrong
 
 
@@ -152,11 +151,12 @@ def did_the_rest(
     wrong = [f"the same command then ended with {code}"] if code else []
     if not _same(shop.sql(SCORES), after):
         wrong.append("other scores than a shop that nobody disturbed")
-    # What dbt had put aside when it was killed is taken away by the run that makes the table again.
+    # What dbt or publishing had put aside when it was killed is taken away by the run that makes it again.
     temporary = shop.sql(
         "select table_name from information_schema.tables where contains(table_name, '__dbt_')"
     )
     wrong += [f"temporary table {name}" for (name,) in temporary]
+    wrong += [f"half of {path.name}" for path in shop.folder.rglob("*.partial")]
     if champion is not None and champion_of(shop) != champion:
         wrong.append(f"{champion_of(shop)} is the champion")
     return wrong

@@ -60,7 +60,8 @@ _EARLIER_SESSIONS = """
     from pg_stat_activity
     where datname = current_database()
         and pid <> pg_backend_pid()
-        and greatest(age(backend_xid), age(backend_xmin)) > age(cast(cast(mod({now}, 4294967296) as text) as xid))
+        and greatest(age(backend_xid), age(backend_xmin))
+            > age(cast(cast(mod({now}, 4294967296) as text) as xid))
 """
 
 
