@@ -103,15 +103,17 @@ lint: ## ruff, mypy --strict, the import layers, sqlfluff
 
 unit: ## The Python tests that need no built project (a minute or two)
 	@sh scripts/venv.sh dev
-	$(BIN)/pytest --numprocesses 2 --dist worksteal --ignore-glob='*/test_dbt_*.py'
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --junit-xml .pytest_cache/unit.xml --ignore-glob='*/test_dbt_*.py'
 
 # Two workers, as dbt parses on one core and small build machines have two. Whole files, because most tests of a
 # file share a fixture, and marked groups are ignored under pytest 9.2 (pytest-xdist issue 1386). The longest files
-# first, so that neither worker waits for the other in the end.
+# first, so that neither worker waits for the other in the end; each begins with two of these, in turns, and while one
+# builds what Spark and PostgreSQL are compared with, the other has a file that does not wait for it.
 dbt: ## The tests that build a small shop with dbt: bad input, leaks, daily runs, refused rows
 	@sh scripts/venv.sh dev
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
-		tests/python/test_dbt_spark.py tests/python/test_dbt_postgres.py tests/python/test_dbt_*.py
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --junit-xml .pytest_cache/dbt.xml \
+		tests/python/test_dbt_spark.py tests/python/test_dbt_features_equal_reference.py tests/python/test_dbt_package.py \
+		tests/python/test_dbt_postgres.py tests/python/test_dbt_*.py
 
 # As a user does it: deps, features, training, scores; dbt runs the package's unit and data tests on the way.
 INTEGRATION := cd integration_tests && PATH="$(CURDIR)/$(BIN):$$PATH"

@@ -88,8 +88,8 @@ def _fit_of_users(model: TrainedModel, dataset: SequenceDataset, split: str) -> 
     return np.array([-np.mean(each) for each in losses.values()])
 
 
-def measure(title: str, built: Built, seeds: int) -> str:
-    """Trains each kind of model, and gives the table of one shop."""
+def measure(name: str, title: str, built: Built, seeds: int) -> None:
+    """Trains each kind of model, and writes the table of one shop, longer with each kind."""
     task = built.task
     labels = task.dataset.labels(task.cut)
     private = TrainingConfig.preset("private")
@@ -108,7 +108,7 @@ def measure(title: str, built: Built, seeds: int) -> str:
         f"| training | noise | {' | '.join(_SHOWN)} | attack's AUC [95 %] | found at 1 % false alarms |",
         f"|---|---|{'---|' * len(_SHOWN)}---|---|",
     ]
-    for name, config in kinds.items():
+    for kind, config in kinds.items():
         runs, attacks, noise = [], [], "-"
         for seed in range(seeds):
             model = train(
@@ -121,12 +121,12 @@ def measure(title: str, built: Built, seeds: int) -> str:
             attacks.append(attack(model, task.dataset))
             if model.budget is not None:
                 noise = f"{model.budget.noise_multiplier:.2f}"
-            print(f"  {title}, {name}, seed {seed}: {attacks[-1]}", flush=True)
+            print(f"  {title}, {kind}, seed {seed}: {attacks[-1]}", flush=True)
         middle = sorted(attacks, key=lambda each: each.auc)[len(attacks) // 2]
         cells = [f"{_median([run[metric] for run in runs]):.3f}" for metric in _SHOWN]
-        lines.append(f"| {name} | {noise} | {' | '.join(cells)} | {middle} |")
+        lines.append(f"| {kind} | {noise} | {' | '.join(cells)} | {middle} |")
         print(lines[-1], flush=True)
-    return "\n".join(lines)
+        write_table(name, "\n".join(lines))
 
 
 def _median(values: Sequence[float]) -> float:
@@ -141,15 +141,15 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=300, help="days of the simulated shop")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         if arguments.only != "simulated":
             built = complete_journey(folder / "complete_journey")
-            write_table("privacy-real", measure("Complete Journey", built, arguments.seeds))
+            measure("privacy-real", "Complete Journey", built, arguments.seeds)
         if arguments.only != "complete_journey":
             variables = simulated_tables(folder / "shop", arguments.users, arguments.days, dirt=0.0)
             built = build(folder / "simulated", variables)
-            write_table("privacy-simulated", measure("Simulated shop", built, arguments.seeds))
+            measure("privacy-simulated", "Simulated shop", built, arguments.seeds)
 
 
 if __name__ == "__main__":

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import runpy
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import yaml
+from commands import DBT, OURS, Outcome, run_command
 
 PACKAGE = Path(__file__).parents[2]
 INTEGRATION = PACKAGE / "integration_tests"
 PACKAGE_PARTS = ("dbt_project.yml", "models", "macros", "tests")
 make_shop = runpy.run_path(str(INTEGRATION / "make_shop.py"))["make_shop"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command said and how it ended."""
-
-    returncode: int
-    output: str
 
 
 @dataclass(frozen=True)
@@ -71,11 +61,11 @@ class Shop:
         extra = (
             ["--vars", yaml.safe_dump(variables, default_flow_style=True, width=10_000)] if variables else []
         )
-        return self._run("dbt.cli.main", *arguments, *extra)
+        return run_command(DBT, [*arguments, *extra], self.folder)
 
     def command(self, *arguments: str) -> Outcome:
         """Runs purchasing-power in the project."""
-        return self._run("purchasing_power", *arguments)
+        return run_command(OURS, arguments, self.folder)
 
     def sql(self, query: str) -> list[tuple[Any, ...]]:
         """Runs SQL in the warehouse."""
@@ -113,17 +103,6 @@ class Shop:
         text = file.read_text()
         assert old in text, f"{path} no longer holds {old!r}; the test must be brought up to date"
         file.write_text(text.replace(old, new))
-
-    def _run(self, module: str, *arguments: str) -> Outcome:
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        return Outcome(done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", output))
 
 
 FEATURES = ("build", "--selector", "purchasing_power_features")

@@ -19,7 +19,8 @@ import pyarrow as pa
 import pytest
 import sqlalchemy
 import yaml
-from shop import FEATURES, Outcome
+from commands import Outcome
+from shop import FEATURES
 from simulated_shop import SimulatedShop
 from twin_shop import (
     COMPARED,

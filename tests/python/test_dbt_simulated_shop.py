@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from commands import Outcome
 from scipy.stats import spearmanr
-from shop import FEATURES, INTEGRATION, MARTS, MONITORING, PACKAGE, SCORING, Outcome, Shop
+from shop import FEATURES, INTEGRATION, MARTS, MONITORING, PACKAGE, SCORING, Shop
 from simulated_shop import SimulatedShop
 
 from purchasing_power.simulator.anomalies import ANOMALIES

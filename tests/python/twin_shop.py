@@ -17,7 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
-from shop import FEATURES, MARTS, MONITORING, PACKAGE, SCORING, TINY_TRAINING, Outcome
+from commands import DBT, OURS, Outcome, run_command
+from shop import FEATURES, MARTS, MONITORING, PACKAGE, SCORING, TINY_TRAINING
 from simulated_shop import SimulatedShop
 
 from purchasing_power.warehouse.connection import connect
@@ -109,8 +110,8 @@ class TwinShop:
 
     def run(self, engine: str, *arguments: str, as_of: date | None = None) -> Outcome:
         """Runs dbt, or purchasing-power where the first argument is that."""
-        module, *given = arguments if arguments[0] == "purchasing_power" else ("dbt.cli.main", *arguments)
-        return self._python("-m", module, *given, *_common(engine, as_of))
+        module, *given = arguments if arguments[0] == OURS else (DBT, *arguments)
+        return run_command(module, [*given, *_common(engine, as_of)], self.folder)
 
     def start(self, engine: str, *arguments: str, as_of: date | None = None) -> subprocess.Popen[str]:
         """Starts dbt, whose lines can be read while it runs."""
@@ -134,7 +135,14 @@ class TwinShop:
             {"raw": raw and str(raw), "arguments": [*arguments, *_common(self.engine, as_of)]}
             for raw, as_of, arguments in steps
         ]
-        outcome = self._python("-c", _IN_ONE_PROCESS, json.dumps(given))
+        done = subprocess.run(
+            [sys.executable, "-c", _IN_ONE_PROCESS, json.dumps(given)],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        outcome = Outcome(done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr))
         assert outcome.returncode == 0, outcome.output
         return outcome.output
 
@@ -210,12 +218,6 @@ class TwinShop:
                 table: _plain(pd.DataFrame(connection.fetch(f"select * from {project.relation(table)}")))
                 for table in tables
             }
-
-    def _python(self, *arguments: str) -> Outcome:
-        done = subprocess.run(
-            [sys.executable, *arguments], cwd=self.folder, capture_output=True, text=True, check=False
-        )
-        return Outcome(done.returncode, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr))
 
 
 def days_of(raw: Mapping[str, pa.Table], last: date) -> list[tuple[date, dict[str, pa.Table]]]:

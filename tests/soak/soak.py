@@ -10,11 +10,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-TESTS = Path(__file__).parents[1] / "python"
-sys.path.insert(0, str(TESTS))
+_TESTS = Path(__file__).parents[1]
+sys.path.insert(0, str(_TESTS / "python"))
 
 import alarms  # noqa: E402
 import faults  # noqa: E402
@@ -24,8 +25,8 @@ from document import write_table  # noqa: E402
 
 # What a file's tests try; the longest first, as two run side by side.
 _CASES = {
-    "python/test_dbt_spark.py": "Spark: five daily runs, a worker killed, people erased",
-    "python/test_dbt_postgres.py": "PostgreSQL: five daily runs, roles, faults, people erased",
+    "python/test_dbt_spark.py": "Spark: daily runs, a worker killed, people erased",
+    "python/test_dbt_postgres.py": "PostgreSQL: daily runs, roles, faults, people erased",
     "soak/test_odd_shops.py": "shops of odd shapes, up to a million users",
     "python/test_dbt_bad_input.py": "mappings, vars, models that do not fit",
     "python/test_dbt_messy_shop.py": "shops that do what others do not",
@@ -35,29 +36,38 @@ _CASES = {
 }
 
 
-def run_cases() -> None:
-    """Counts the cases of the test suite, and how many passed."""
-    tests = Path(__file__).parents[1]
+def run_cases(reports: Sequence[Path]) -> None:
+    """Counts the cases of the test suite, and how many passed.
+
+    Args:
+        reports: JUnit files of runs that were made before; the tests that none of them names are run.
+    """
+    cases = [case for path in reports for case in ElementTree.parse(path).iter("testcase")]
+    made = {case.get("classname") for case in cases}
+    files = [str(_TESTS / name) for name in _CASES if _module(name) not in made]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "--quiet", "--durations=40", f"--junit-xml={report}"),
-                *("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder"),
-                *(str(tests / name) for name in _CASES),
-            ],
-            check=False,
-            env={**os.environ, "TWIN_SHOP_ALL_DAYS": "1"},
-        )
-        cases = list(ElementTree.parse(report).iter("testcase"))
+        command = [
+            *(sys.executable, "-m", "pytest", "--quiet", "--durations=40", f"--junit-xml={report}"),
+            *("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder", *files),
+        ]
+        if files:
+            subprocess.run(command, check=False, env={**os.environ, "TWIN_SHOP_ALL_DAYS": "1"})
+            cases += ElementTree.parse(report).iter("testcase")
     rows = []
     for name, what in _CASES.items():
-        module = f"tests.{name.removesuffix('.py').replace('/', '.')}"
-        found = [case for case in cases if case.get("classname") == module and case.find("skipped") is None]
+        found = [
+            case for case in cases if case.get("classname") == _module(name) and case.find("skipped") is None
+        ]
         wrong = [case for case in found if case.find("failure") is not None or case.find("error") is not None]
         rows.append((f"`{Path(name).name}`", what, len(found), len(found) - len(wrong)))
     rows.append(("all", "", sum(row[2] for row in rows), sum(row[3] for row in rows)))
     write_table("cases", ("test file", "what it tries", "cases", "passed"), rows)
+
+
+def _module(name: str) -> str:
+    """Gives what JUnit files call a file of tests."""
+    return f"tests.{name.removesuffix('.py').replace('/', '.')}"
 
 
 def main() -> None:
@@ -65,6 +75,13 @@ def main() -> None:
     parts = ("cases", "kills", "faults", "alarms", "generated")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
+    parser.add_argument(
+        "--reports",
+        nargs="+",
+        type=Path,
+        default=(),
+        help="JUnit files of tests that ran, which are not run again (make test leaves two in .pytest_cache)",
+    )
     parser.add_argument("--kills", type=int, default=8, help="kills of each command")
     parser.add_argument("--seed", type=int, default=1, help="seed of the moments")
     parser.add_argument("--faults", type=int, default=3, help="times that each fault is injected")
@@ -73,7 +90,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="how long input is generated")
     given = parser.parse_args()
     if "cases" in given.only:
-        run_cases()
+        run_cases(given.reports)
     if "kills" in given.only:
         kills.run(given.kills, given.seed)
     if "faults" in given.only:
