@@ -26,7 +26,7 @@ SHOTS = {
     "report": ("en", "", 900, False),
     "report-dark": ("en", "", 900, True),
     "report-quality": ("en", "quality", 1500, False),
-    "report-changes": ("en", "drift", 1300, False),
+    "report-changes": ("en", "drift", 900, False),
     "report-reasons": ("en", "examples", 1000, False),
     "report-zh": ("zh", "", 900, False),
 }
