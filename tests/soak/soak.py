@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 from xml.etree import ElementTree
 
 _TESTS = Path(__file__).parents[1]
@@ -35,15 +36,21 @@ _CASES = {
     "python/test_model_attacks.py": "damaged, foreign and hostile model files",
 }
 
+# By the file's name in JUnit files, and the test's.
+_Cases: TypeAlias = dict[tuple[str | None, str | None], ElementTree.Element]
+
 
 def run_cases(reports: Sequence[Path]) -> None:
     """Counts the cases of the test suite, and how many passed.
 
     Args:
-        reports: JUnit files of runs that were made before; the tests that none of them names are run.
+        reports: JUnit files of runs that were made before, of which the last counts; the files of tests that
+            none of them names are run.
     """
-    cases = [case for path in reports for case in ElementTree.parse(path).iter("testcase")]
-    made = {case.get("classname") for case in cases}
+    cases: _Cases = {}
+    for path in reports:
+        cases |= _cases_of(path)
+    made = {module for module, _ in cases}
     files = [str(_TESTS / name) for name in _CASES if _module(name) not in made]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -53,16 +60,24 @@ def run_cases(reports: Sequence[Path]) -> None:
         ]
         if files:
             subprocess.run(command, check=False, env={**os.environ, "TWIN_SHOP_ALL_DAYS": "1"})
-            cases += ElementTree.parse(report).iter("testcase")
+            cases |= _cases_of(report)
     rows = []
     for name, what in _CASES.items():
         found = [
-            case for case in cases if case.get("classname") == _module(name) and case.find("skipped") is None
+            case
+            for (module, _), case in cases.items()
+            if module == _module(name) and case.find("skipped") is None
         ]
         wrong = [case for case in found if case.find("failure") is not None or case.find("error") is not None]
         rows.append((f"`{Path(name).name}`", what, len(found), len(found) - len(wrong)))
     rows.append(("all", "", sum(row[2] for row in rows), sum(row[3] for row in rows)))
     write_table("cases", ("test file", "what it tries", "cases", "passed"), rows)
+
+
+def _cases_of(report: Path) -> _Cases:
+    return {
+        (case.get("classname"), case.get("name")): case for case in ElementTree.parse(report).iter("testcase")
+    }
 
 
 def _module(name: str) -> str:
