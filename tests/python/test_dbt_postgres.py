@@ -36,6 +36,7 @@ from twin_shop import (
 )
 
 from purchasing_power.errors import PurchasingPowerError
+from purchasing_power.warehouse import postgres_connection
 from purchasing_power.warehouse.connection import Connection, connect
 from purchasing_power.warehouse.project import Project
 from purchasing_power.warehouse.pseudonyms import KEY_VARIABLE, pseudonym
@@ -356,6 +357,19 @@ def test_nobody_is_found_after_forget(twins: TwinShop) -> None:
     assert twins.tables_with(POSTGRES, other) == of_others
     assert files_with(twins, user) == []
     assert files_with(twins, other) != []
+
+
+def test_erasing_waits_for_who_may_still_read(twins: TwinShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_connection, "_READERS_SECONDS", 0.5)
+    project = twins.project(POSTGRES)
+    with connect(project) as connection, connect(project, read_only=True) as reader:
+        with reader.transaction():
+            reader.execute("set transaction isolation level repeatable read")
+            (session,) = reader.fetch("select pg_backend_pid() as pid")
+            connection.execute("select pg_current_xact_id()")
+            with pytest.raises(PurchasingPowerError, match=rf"pid {session['pid']} of postgres\): end these"):
+                connection.purge([])
+        connection.purge([])
 
 
 def test_the_password_is_in_no_file_but_the_profile(twins: TwinShop) -> None:
